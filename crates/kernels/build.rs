@@ -1,0 +1,35 @@
+//! Links every `shaders/*.wgsl` with what it imports into plain WGSL, and validates it.
+
+use std::path::Path;
+use std::{env, fs};
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use wesl::syntax::{ModulePath, PathOrigin};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shaders");
+    let out = env::var("OUT_DIR")?;
+    println!("cargo::rerun-if-changed={}", shaders.display());
+    let mut compiler = wesl::Wesl::new(&shaders);
+    compiler.use_stripping(true).set_mangler(wesl::ManglerKind::Escape);
+    for entry in fs::read_dir(&shaders)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "wgsl") {
+            continue;
+        }
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a shader's name is not UTF-8")?;
+        let module = ModulePath::new(PathOrigin::Absolute, vec![stem.to_owned()]);
+        let linked = compiler.compile(&module).map_err(|error| format!("{}: {error}", path.display()))?.to_string();
+        validate(&linked).map_err(|error| format!("{}: {error}", path.display()))?;
+        fs::write(Path::new(&out).join(format!("{stem}.wgsl")), linked)?;
+    }
+    Ok(())
+}
+
+fn validate(source: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(&module)
+        .map(|_| ())
+        .map_err(|error| error.emit_to_string(source))
+}

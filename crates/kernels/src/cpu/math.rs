@@ -1,0 +1,110 @@
+//! Elementary functions in forms that vectorise, for loops under `#[multiversion]`.
+
+use std::f32::consts::LOG2_E;
+
+/// √(2/π), of the tanh approximation of GELU.
+pub(crate) const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+/// The cubic coefficient of the tanh approximation of GELU.
+pub(crate) const GELU_CUBIC: f32 = 0.044_715;
+/// Beyond this |x| GELU's derivative is 0 or 1 to f32's last bit.
+pub(crate) const GELU_SATURATED: f32 = 10.0;
+
+/// eˣ to 2 units in the last place: 0 below −87.3, +∞ above 88.3, NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    const LOWEST: f32 = -87.3;
+    const HIGHEST: f32 = 88.3;
+    /// 1.5·2²³: adding it rounds to an integer that stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts, the first short enough for exact products.
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let bounded = x.clamp(LOWEST, HIGHEST);
+    let rounded = bounded * LOG2_E + ROUND;
+    let power = rounded - ROUND;
+    let rest = bounded - power * LN_2_HIGH - power * LN_2_LOW;
+    let series = 1.0 / 5040.0;
+    let series = series * rest + 1.0 / 720.0;
+    let series = series * rest + 1.0 / 120.0;
+    let series = series * rest + 1.0 / 24.0;
+    let series = series * rest + 1.0 / 6.0;
+    let series = series * rest + 0.5;
+    let series = series * rest + 1.0;
+    let series = series * rest + 1.0;
+    let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
+    let value = series * scale;
+    let value = if x < LOWEST { 0.0 } else { value };
+    if x > HIGHEST { f32::INFINITY } else { value }
+}
+
+/// 1 / (1 + e⁻ˣ).
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// tanh x to an absolute error of 1.2e-7.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+}
+
+/// GELU in its tanh approximation (Hendrycks and Gimpel, 1606.08415, section 2).
+#[inline(always)]
+pub(crate) fn gelu(x: f32) -> f32 {
+    let inner = SQRT_2_OVER_PI * (x + GELU_CUBIC * x * x * x);
+    0.5 * x * (1.0 + tanh(inner))
+}
+
+/// The derivative of [`gelu`].
+#[inline(always)]
+pub(crate) fn gelu_derivative(x: f32) -> f32 {
+    let x = x.clamp(-GELU_SATURATED, GELU_SATURATED);
+    let inner = SQRT_2_OVER_PI * (x + GELU_CUBIC * x * x * x);
+    let tanh = tanh(inner);
+    let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
+    0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * slope
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worst(low: f64, high: f64, approximate: fn(f32) -> f32, exact: fn(f64) -> f64, relative: bool) -> f64 {
+        (0..=100_000)
+            .map(|i| {
+                let x = (low + (high - low) * f64::from(i) / 1e5) as f32;
+                let want = exact(f64::from(x));
+                let error = (f64::from(approximate(x)) - want).abs();
+                if relative { error / want.abs() } else { error }
+            })
+            .fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn exp_is_good_to_two_units_in_the_last_place() {
+        assert!(worst(-87.0, 88.0, exp, f64::exp, true) < 2.4e-7);
+    }
+
+    #[test]
+    fn exp_keeps_its_ends() {
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(-200.0), 0.0);
+        assert_eq!(exp(200.0), f32::INFINITY);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn tanh_is_good_to_an_ulp_of_one() {
+        assert!(worst(-20.0, 20.0, tanh, f64::tanh, false) < 1.8e-7);
+        assert_eq!((tanh(-1e3), tanh(1e3)), (-1.0, 1.0));
+    }
+
+    #[test]
+    fn gelu_saturates() {
+        assert_eq!((gelu(-1e3), gelu(1e3)), (0.0, 1e3));
+        assert_eq!((gelu_derivative(-1e20), gelu_derivative(1e20)), (0.0, 1.0));
+        assert!(gelu(f32::NAN).is_nan() && gelu_derivative(f32::NAN).is_nan());
+    }
+}

@@ -1,0 +1,34 @@
+//! Splitting work over the threads. The pieces depend on the shape alone, never on the number of
+//! threads, so that results do not either.
+
+use rayon::prelude::*;
+
+/// Elements that one task takes: 64 KiB of `f32`, enough to hide the cost of a task.
+const CHUNK: usize = 16 * 1024;
+
+/// Parameters of a CPU body.
+pub(crate) fn parameters<P: bytemuck::Pod>(bytes: &[u8]) -> P {
+    bytemuck::pod_read_unaligned(bytes)
+}
+
+/// Calls `body` with the index of the first element of each piece of `out`, and the piece.
+pub(crate) fn chunks<T: Send>(out: &mut [T], body: impl Fn(usize, &mut [T]) + Sync) {
+    if out.len() <= CHUNK {
+        return body(0, out);
+    }
+    out.par_chunks_mut(CHUNK).enumerate().for_each(|(piece, out)| body(piece * CHUNK, out));
+}
+
+/// Calls `body` with the index of each row and the row, `width` elements wide.
+pub(crate) fn rows<T: Send>(out: &mut [T], width: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+    let rows_a_task = (CHUNK / width).max(1);
+    let run = |first: usize, out: &mut [T]| {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            body(first + row, out);
+        }
+    };
+    if out.len() <= rows_a_task * width {
+        return run(0, out);
+    }
+    out.par_chunks_mut(rows_a_task * width).enumerate().for_each(|(task, out)| run(task * rows_a_task, out));
+}

@@ -1,0 +1,49 @@
+//! Shape checks: every launch refuses buffers that do not fit, and says which.
+
+use runtime::{Buffer, Error, Kernel, Result, Scalar};
+
+/// The Rust side of [`Scalar`].
+pub(crate) trait ParameterScalar {
+    const SCALAR: Scalar;
+}
+
+impl ParameterScalar for u32 {
+    const SCALAR: Scalar = Scalar::U32;
+}
+
+impl ParameterScalar for f32 {
+    const SCALAR: Scalar = Scalar::F32;
+}
+
+/// Refuses with `message` unless `fits`.
+pub(crate) fn ensure(kernel: &Kernel, fits: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Shape { kernel: kernel.name, message: message() }) }
+}
+
+/// The product of `dimensions`, which shaders must be able to index with a `u32`.
+pub(crate) fn volume(kernel: &Kernel, dimensions: &[usize]) -> Result<usize> {
+    dimensions
+        .iter()
+        .try_fold(1usize, |product, dimension| product.checked_mul(*dimension))
+        .filter(|product| (1..u32::MAX as usize).contains(product))
+        .ok_or_else(|| Error::Shape {
+            kernel: kernel.name,
+            message: format!("the shape {dimensions:?} is empty or exceeds what 32 bits can index"),
+        })
+}
+
+/// Refuses a buffer that has not the shape given by `dimensions`.
+pub(crate) fn expect(kernel: &Kernel, binding: &str, buffer: &Buffer, dimensions: &[usize]) -> Result<()> {
+    let expected = volume(kernel, dimensions)?;
+    ensure(kernel, buffer.len() == expected, || {
+        format!("`{binding}` has {} elements, expected {expected} for the shape {dimensions:?}", buffer.len())
+    })
+}
+
+/// A dimension as shaders take it.
+pub(crate) fn dimension(kernel: &Kernel, name: &str, value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::Shape {
+        kernel: kernel.name,
+        message: format!("{name} = {value} does not fit 32 bits"),
+    })
+}

@@ -1,0 +1,104 @@
+//! A device: where kernels run and buffers live.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::buffer::{Pool, Storage};
+use crate::gpu::Gpu;
+use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Result, Stream, adapter};
+
+/// A wgpu adapter or the CPU. Cloning shares the device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    gpu: Option<Gpu>,
+    pool: Arc<Pool>,
+    stream_open: AtomicBool,
+}
+
+impl Device {
+    /// Opens the device that the options mean.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened.
+    pub fn open(options: &DeviceOptions) -> Result<Self> {
+        let gpu = match adapter::choose(options)? {
+            Some((adapter, info)) => Some(Gpu::open(&adapter, info, options.default_limits)?),
+            None => None,
+        };
+        let inner = Inner { gpu, pool: Arc::default(), stream_open: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The adapter under this device; `None` on the CPU.
+    pub fn adapter(&self) -> Option<&AdapterInfo> {
+        self.inner.gpu.as_ref().map(|gpu| &gpu.info)
+    }
+
+    /// Whether kernels run on a hardware GPU: presets are chosen by it.
+    pub fn is_hardware_gpu(&self) -> bool {
+        self.adapter().is_some_and(|info| !info.software)
+    }
+
+    /// The most bytes that one buffer may have.
+    pub fn max_buffer_bytes(&self) -> u64 {
+        self.inner.gpu.as_ref().map_or(u64::MAX, Gpu::max_buffer_bytes)
+    }
+
+    /// Bytes allocated so far, in use or kept for reuse: nothing is given back before the end,
+    /// so this is also the peak.
+    pub fn allocated_bytes(&self) -> usize {
+        self.inner.pool.allocated_bytes()
+    }
+
+    /// A buffer of `len` words. Its contents are unspecified: whoever allocates also writes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above the device's limit, [`Error::OutOfMemory`].
+    pub fn allocate(&self, len: usize) -> Result<Buffer> {
+        match &self.inner.gpu {
+            Some(gpu) => self.inner.pool.take(len, |words| gpu.create_buffer(words).map(Storage::Gpu)),
+            None => {
+                let zeros = |words| Ok::<_, Infallible>(Storage::Cpu(RwLock::new(vec![0; words])));
+                self.inner.pool.take(len, zeros).map_err(|never| match never {})
+            }
+        }
+    }
+
+    /// The stream on which kernels are dispatched.
+    ///
+    /// # Errors
+    /// [`Error::StreamInUse`]: freed memory is reused in the order of one stream, so there is one.
+    pub fn stream(&self) -> Result<Stream> {
+        if self.inner.stream_open.swap(true, Ordering::Acquire) {
+            return Err(Error::StreamInUse);
+        }
+        Ok(Stream::new(self.clone()))
+    }
+
+    pub(crate) fn stream_closed(&self) {
+        self.inner.stream_open.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn gpu(&self) -> Option<&Gpu> {
+        self.inner.gpu.as_ref()
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.adapter() {
+            Some(info) => info.fmt(f),
+            None => match rayon::current_num_threads() {
+                1 => f.write_str("CPU (1 thread)"),
+                threads => write!(f, "CPU ({threads} threads)"),
+            },
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Where kernels run.
+//!
+//! A [`Device`] is a wgpu adapter or the CPU. A [`Stream`] takes the same [`Launch`] on either: a
+//! [`Kernel`] is one thing with two bodies, a WGSL text and a function over slices with the same
+//! bindings. Everything above this crate is written once and knows neither.
+
+mod adapter;
+mod buffer;
+mod device;
+mod error;
+mod gpu;
+mod kernel;
+mod stream;
+
+pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
+pub use buffer::Buffer;
+pub use device::Device;
+pub use error::{Error, Result};
+pub use kernel::{Access, Argument, Arguments, Binding, Field, Kernel, Launch, Scalar, grid};
+pub use stream::Stream;

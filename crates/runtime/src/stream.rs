@@ -1,0 +1,273 @@
+//! A stream: the order in which kernels run.
+
+use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+use bytemuck::Pod;
+
+use crate::buffer::Storage;
+use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, Pipeline, raw};
+use crate::{Access, Argument, Arguments, Buffer, Device, Error, Launch, Result};
+
+/// Takes launches in order. On the CPU each runs at once; on a GPU they are recorded and go to
+/// the driver together, in one compute pass, when the stream is submitted or something is read.
+#[derive(Debug)]
+pub struct Stream {
+    device: Device,
+    recorded: Vec<Recorded>,
+    parameters: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+impl Stream {
+    pub(crate) fn new(device: Device) -> Self {
+        Self { device, recorded: Vec::new(), parameters: Vec::new() }
+    }
+
+    /// The device that this stream feeds.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A buffer of `len` words with unspecified contents; see [`Device::allocate`].
+    ///
+    /// # Errors
+    /// As [`Device::allocate`].
+    pub fn allocate(&self, len: usize) -> Result<Buffer> {
+        self.device.allocate(len)
+    }
+
+    /// Runs a kernel after all that was launched before.
+    ///
+    /// # Errors
+    /// [`Error::Aliased`] where a written buffer is bound twice, [`Error::TooLarge`] where the
+    /// device takes fewer workgroups, and what the driver reports.
+    pub fn launch<P: Pod>(&mut self, launch: &Launch<'_, P>) -> Result<()> {
+        check_aliases(launch)?;
+        let device = self.device.clone();
+        match device.gpu() {
+            Some(gpu) => self.record(gpu, launch),
+            None => {
+                run_on_cpu(launch);
+                Ok(())
+            }
+        }
+    }
+
+    fn record<P: Pod>(&mut self, gpu: &Gpu, launch: &Launch<'_, P>) -> Result<()> {
+        let largest = launch.workgroups.into_iter().max().unwrap_or(0);
+        if largest > gpu.max_workgroups() {
+            return Err(Error::TooLarge {
+                what: format!("the kernel {}", launch.kernel.name),
+                needed: format!("{largest} workgroups"),
+                allowed: gpu.max_workgroups().to_string(),
+            });
+        }
+        if self.recorded.len() == MAX_RECORDED {
+            self.submit()?;
+        }
+        let pipeline = gpu.pipeline(launch.kernel, launch.constants);
+        let bind_group = gpu.bind_group(launch.kernel, &pipeline, launch.buffers);
+        self.parameters.extend_from_slice(bytemuck::bytes_of(&launch.parameters));
+        self.parameters.resize((self.recorded.len() + 1) * PARAMETER_STRIDE, 0);
+        self.recorded.push(Recorded { pipeline, bind_group, workgroups: launch.workgroups });
+        Ok(())
+    }
+
+    /// Hands everything recorded to the driver without waiting for it.
+    ///
+    /// # Errors
+    /// What the driver has reported since the last call.
+    pub fn submit(&mut self) -> Result<()> {
+        let device = self.device.clone();
+        let Some(gpu) = device.gpu() else { return Ok(()) };
+        if self.recorded.is_empty() {
+            return gpu.check();
+        }
+        gpu.queue.write_buffer(&gpu.parameters, 0, &self.parameters);
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for (index, command) in self.recorded.iter().enumerate() {
+                pass.set_pipeline(&command.pipeline.pipeline);
+                pass.set_bind_group(0, &command.bind_group, &[(index * PARAMETER_STRIDE) as u32]);
+                let [x, y, z] = command.workgroups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
+        self.recorded.clear();
+        self.parameters.clear();
+        gpu.check()
+    }
+
+    /// Submits, and waits until the device is done.
+    ///
+    /// # Errors
+    /// What the driver has reported since the last call.
+    pub fn synchronize(&mut self) -> Result<()> {
+        self.submit()?;
+        self.device.gpu().map_or(Ok(()), Gpu::wait)
+    }
+
+    /// A new buffer that holds `data`, whose items are one word each or fill words together
+    /// (bytes, for one); the last word is padded with zeros.
+    ///
+    /// # Errors
+    /// As [`Device::allocate`].
+    pub fn upload<T: Pod>(&mut self, data: &[T]) -> Result<Buffer> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let buffer = self.allocate(bytes.len().div_ceil(4))?;
+        self.write(&buffer, data)?;
+        Ok(buffer)
+    }
+
+    /// Overwrites the start of a buffer, after all that was launched before.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where the buffer is smaller than the data.
+    pub fn write<T: Pod>(&mut self, buffer: &Buffer, data: &[T]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let words = bytes.len().div_ceil(4);
+        if words > buffer.len() {
+            return Err(Error::TooLarge {
+                what: "a write".into(),
+                needed: format!("{words} words"),
+                allowed: format!("{} words", buffer.len()),
+            });
+        }
+        // The driver puts writes before the submission they precede: what is recorded goes first.
+        self.submit()?;
+        match buffer.memory.storage() {
+            Storage::Gpu(raw) => {
+                let Some(gpu) = self.device.gpu() else { unreachable!("a buffer of a GPU on the CPU's stream") };
+                let whole = bytes.len() / 4 * 4;
+                let start = buffer.offset as u64 * 4;
+                gpu.queue.write_buffer(raw, start, &bytes[..whole]);
+                if whole < bytes.len() {
+                    let mut last = [0; 4];
+                    last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+                    gpu.queue.write_buffer(raw, start + whole as u64, &last);
+                }
+                gpu.check()
+            }
+            Storage::Cpu(lock) => {
+                let mut all = lock.write().unwrap_or_else(PoisonError::into_inner);
+                let target = &mut all[buffer.offset..buffer.offset + words];
+                if let Some(last) = target.last_mut() {
+                    *last = 0;
+                }
+                bytemuck::cast_slice_mut::<u32, u8>(target)[..bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    /// The contents of a buffer, after all that was launched before.
+    ///
+    /// # Errors
+    /// What the driver reports.
+    pub fn read<T: Pod>(&mut self, buffer: &Buffer) -> Result<Vec<T>> {
+        self.submit()?;
+        let words = match (buffer.memory.storage(), self.device.gpu()) {
+            (Storage::Gpu(_), Some(gpu)) => gpu.read(buffer)?,
+            (Storage::Cpu(lock), _) => {
+                let all = lock.read().unwrap_or_else(PoisonError::into_inner);
+                all[buffer.offset..buffer.offset + buffer.len()].to_vec()
+            }
+            (Storage::Gpu(_), None) => unreachable!("a buffer of a GPU on the CPU's stream"),
+        };
+        Ok(bytemuck::pod_collect_to_vec(&words))
+    }
+
+    /// Copies all of `from` to the start of `to`, after all that was launched before.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where `to` is smaller.
+    pub fn copy(&mut self, from: &Buffer, to: &Buffer) -> Result<()> {
+        if from.len() > to.len() {
+            return Err(Error::TooLarge {
+                what: "a copy".into(),
+                needed: format!("{} words", from.len()),
+                allowed: format!("{} words", to.len()),
+            });
+        }
+        self.submit()?;
+        match self.device.gpu() {
+            Some(gpu) => {
+                let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                let bytes = |words: usize| words as u64 * 4;
+                encoder.copy_buffer_to_buffer(raw(from), bytes(from.offset), raw(to), bytes(to.offset), bytes(from.len()));
+                gpu.queue.submit([encoder.finish()]);
+                gpu.check()
+            }
+            None => {
+                let words: Vec<u32> = self.read(from)?;
+                self.write(to, &words)
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.device.stream_closed();
+    }
+}
+
+fn check_aliases<P>(launch: &Launch<'_, P>) -> Result<()> {
+    let kernel = launch.kernel;
+    if launch.buffers.len() != kernel.bindings.len() {
+        unreachable!("{} has {} bindings, not {}", kernel.name, kernel.bindings.len(), launch.buffers.len());
+    }
+    for (second, binding) in kernel.bindings.iter().enumerate() {
+        for first in 0..second {
+            let written = [kernel.bindings[first].access, binding.access].contains(&Access::ReadWrite);
+            if written && launch.buffers[first].shares_memory_with(launch.buffers[second]) {
+                return Err(Error::Aliased { kernel: kernel.name, binding: binding.name });
+            }
+        }
+    }
+    Ok(())
+}
+
+enum Guard<'a> {
+    Read(RwLockReadGuard<'a, Vec<u32>>),
+    Write(RwLockWriteGuard<'a, Vec<u32>>),
+}
+
+fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
+    let bindings = launch.kernel.bindings;
+    // No lock can wait: one stream, and no written buffer is bound twice.
+    let mut guards: Vec<Guard<'_>> = launch
+        .buffers
+        .iter()
+        .zip(bindings)
+        .map(|(buffer, binding)| {
+            let Storage::Cpu(lock) = buffer.memory.storage() else {
+                unreachable!("a buffer of a GPU on the CPU's stream")
+            };
+            match binding.access {
+                Access::Read => Guard::Read(lock.read().unwrap_or_else(PoisonError::into_inner)),
+                Access::ReadWrite => Guard::Write(lock.write().unwrap_or_else(PoisonError::into_inner)),
+            }
+        })
+        .collect();
+    let arguments = guards
+        .iter_mut()
+        .zip(launch.buffers)
+        .map(|(guard, buffer)| {
+            let range = buffer.offset..buffer.offset + buffer.len();
+            match guard {
+                Guard::Read(words) => Argument::Read(&words[range]),
+                Guard::Write(words) => Argument::Write(&mut words[range]),
+            }
+        })
+        .collect();
+    (launch.kernel.cpu)(bytemuck::bytes_of(&launch.parameters), Arguments(arguments));
+}
