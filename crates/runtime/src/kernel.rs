@@ -110,14 +110,25 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// The bindings of a launch as a CPU body gets them.
+/// The bindings and constants of a launch as a CPU body gets them.
 #[derive(Debug)]
-pub struct Arguments<'a>(pub(crate) Vec<Argument<'a>>);
+pub struct Arguments<'a> {
+    pub(crate) bindings: Vec<Argument<'a>>,
+    pub(crate) constants: &'a [(&'static str, f64)],
+}
 
 impl<'a> Arguments<'a> {
+    /// The value that the launch gives for an `override` constant of the shader.
+    pub fn constant(&self, name: &str) -> f64 {
+        match self.constants.iter().find(|(constant, _)| *constant == name) {
+            Some((_, value)) => *value,
+            None => unreachable!("a CPU body asks for the constant {name}, which its launch does not give"),
+        }
+    }
+
     /// The arguments one by one, in the order of the kernel's bindings.
     pub fn take<const N: usize>(self) -> [Argument<'a>; N] {
-        match self.0.try_into() {
+        match self.bindings.try_into() {
             Ok(arguments) => arguments,
             Err(all) => unreachable!("a CPU body takes {N} bindings, but its kernel declares {}", Vec::len(&all)),
         }

@@ -242,12 +242,11 @@ enum Guard<'a> {
 }
 
 fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
-    let bindings = launch.kernel.bindings;
     // No lock can wait: one stream, and no written buffer is bound twice.
     let mut guards: Vec<Guard<'_>> = launch
         .buffers
         .iter()
-        .zip(bindings)
+        .zip(launch.kernel.bindings)
         .map(|(buffer, binding)| {
             let Storage::Cpu(lock) = buffer.memory.storage() else {
                 unreachable!("a buffer of a GPU on the CPU's stream")
@@ -258,7 +257,7 @@ fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
             }
         })
         .collect();
-    let arguments = guards
+    let bindings = guards
         .iter_mut()
         .zip(launch.buffers)
         .map(|(guard, buffer)| {
@@ -269,5 +268,6 @@ fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
             }
         })
         .collect();
-    (launch.kernel.cpu)(bytemuck::bytes_of(&launch.parameters), Arguments(arguments));
+    let arguments = Arguments { bindings, constants: launch.constants };
+    (launch.kernel.cpu)(bytemuck::bytes_of(&launch.parameters), arguments);
 }

@@ -1,0 +1,262 @@
+//! The matrix product in the three layouts that training needs, with fused epilogues.
+
+use multiversion::multiversion;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
+
+use crate::cpu::gemm::{Into, Strided, Threads, gemm};
+use crate::cpu::{math, parallel};
+use crate::shape;
+
+parameters! {
+    m: u32,
+    n: u32,
+    k: u32,
+    tokens: u32,
+    modulation_width: u32,
+    gate: u32,
+    save: u32,
+}
+
+const BINDINGS: &[Binding] = &[
+    Binding::read("a"),
+    Binding::read("b"),
+    Binding::read("bias"),
+    Binding::read("residual"),
+    Binding::read("modulation"),
+    Binding::write("out"),
+    Binding::write("saved"),
+];
+
+/// The portable kernel: 64 × 64 tiles through workgroup memory.
+pub static KERNEL: Kernel =
+    Kernel { name: "matmul", wgsl: wgsl!("matmul"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// The variant for software adapters: 8 × 4 tiles in registers, no barriers.
+pub static REGISTER_KERNEL: Kernel =
+    Kernel { name: "matmul_register", wgsl: wgsl!("matmul_register"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// How the operands lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// a is (m, k), b is (k, n): the gradient of a Linear's input.
+    Plain,
+    /// a is (m, k), b is (n, k): a Linear, whose weight is (out, in).
+    BTransposed,
+    /// a is (k, m), b is (k, n): the gradient of a Linear's weight.
+    ATransposed,
+}
+
+/// What happens to a product before it is stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a> {
+    /// out = a·b
+    Overwrite,
+    /// out += a·b
+    Add,
+    /// out = a·b + bias
+    Bias {
+        /// (n)
+        bias: &'a Buffer,
+    },
+    /// out = gelu(a·b + bias)
+    Gelu {
+        /// (n)
+        bias: &'a Buffer,
+        /// (m, n): gets a·b + bias, for the backward pass.
+        saved: Option<&'a Buffer>,
+    },
+    /// out = residual + gate ⊙ (a·b + bias), with one gate for all the tokens of an item
+    GateResidual {
+        /// (n)
+        bias: &'a Buffer,
+        /// (m, n)
+        residual: &'a Buffer,
+        /// (m / tokens, modulation_width)
+        modulation: &'a Buffer,
+        /// Columns of `modulation`.
+        modulation_width: usize,
+        /// The first of the n columns of `modulation` that hold the gate.
+        gate: usize,
+        /// Rows of the product that belong to one row of `modulation`.
+        tokens: usize,
+        /// (m, n): gets a·b + bias, for the backward pass.
+        saved: Option<&'a Buffer>,
+    },
+}
+
+/// out = epilogue(a·b)
+#[derive(Debug)]
+pub struct MatMul<'a> {
+    /// (m, k) or, in [`Layout::ATransposed`], (k, m).
+    pub a: &'a Buffer,
+    /// (k, n) or, in [`Layout::BTransposed`], (n, k).
+    pub b: &'a Buffer,
+    /// (m, n)
+    pub out: &'a Buffer,
+    /// How `a` and `b` lie in memory.
+    pub layout: Layout,
+    /// Rows of the product.
+    pub m: usize,
+    /// Columns of the product.
+    pub n: usize,
+    /// The inner dimension.
+    pub k: usize,
+    /// What happens before the store.
+    pub epilogue: Epilogue<'a>,
+}
+
+impl MatMul<'_> {
+    /// Checks the shapes and launches the variant that suits the adapter.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let software = stream.device().adapter().is_some_and(|info| info.software);
+        let rows_as_vec4 = match self.layout {
+            Layout::ATransposed => self.m,
+            Layout::Plain | Layout::BTransposed => self.k,
+        };
+        if software && rows_as_vec4.is_multiple_of(4) && self.n.is_multiple_of(4) {
+            self.launch_variant(stream, &REGISTER_KERNEL, [32, 64])
+        } else {
+            self.launch_variant(stream, &KERNEL, [64, 64])
+        }
+    }
+
+    fn launch_variant(&self, stream: &mut Stream, kernel: &'static Kernel, tile: [usize; 2]) -> Result<()> {
+        let (m, n, k) = (self.m, self.n, self.k);
+        shape::expect(kernel, "a", self.a, &[m, k])?;
+        shape::expect(kernel, "b", self.b, &[k, n])?;
+        shape::expect(kernel, "out", self.out, &[m, n])?;
+        let mut parameters = Parameters {
+            m: shape::dimension(kernel, "m", m)?,
+            n: shape::dimension(kernel, "n", n)?,
+            k: shape::dimension(kernel, "k", k)?,
+            tokens: 1,
+            modulation_width: 0,
+            gate: 0,
+            save: 0,
+        };
+        // What an epilogue does not use is bound to something harmless.
+        let unused = stream.allocate(1)?;
+        let (mut bias_of, mut residual_of, mut modulation_of, mut saved_of) = (self.a, self.a, self.a, None);
+        let epilogue = match self.epilogue {
+            Epilogue::Overwrite => 0,
+            Epilogue::Add => 1,
+            Epilogue::Bias { bias } => {
+                bias_of = bias;
+                2
+            }
+            Epilogue::Gelu { bias, saved } => {
+                (bias_of, saved_of) = (bias, saved);
+                3
+            }
+            Epilogue::GateResidual { bias, residual, modulation, modulation_width, gate, tokens, saved } => {
+                (bias_of, residual_of, modulation_of, saved_of) = (bias, residual, modulation, saved);
+                shape::expect(kernel, "residual", residual, &[m, n])?;
+                shape::ensure(kernel, tokens > 0 && m.is_multiple_of(tokens), || {
+                    format!("{m} rows are no multiple of {tokens} tokens")
+                })?;
+                shape::expect(kernel, "modulation", modulation, &[m / tokens, modulation_width])?;
+                shape::ensure(kernel, gate + n <= modulation_width, || {
+                    format!("the gate at columns {gate}..{} leaves a modulation of {modulation_width} columns", gate + n)
+                })?;
+                parameters.tokens = shape::dimension(kernel, "tokens", tokens)?;
+                parameters.modulation_width = shape::dimension(kernel, "modulation_width", modulation_width)?;
+                parameters.gate = shape::dimension(kernel, "gate", gate)?;
+                4
+            }
+        };
+        if epilogue >= 2 {
+            shape::expect(kernel, "bias", bias_of, &[n])?;
+        }
+        if let Some(saved) = saved_of {
+            shape::expect(kernel, "saved", saved, &[m, n])?;
+            parameters.save = 1;
+        }
+        let flag = |set: bool| f64::from(u8::from(set));
+        let constants = [
+            ("A_TRANSPOSED", flag(self.layout == Layout::ATransposed)),
+            ("B_TRANSPOSED", flag(self.layout == Layout::BTransposed)),
+            ("EPILOGUE", f64::from(epilogue)),
+        ];
+        let saved = saved_of.unwrap_or(&unused);
+        let [tile_columns, tile_rows] = tile;
+        stream.launch(&Launch {
+            kernel,
+            parameters,
+            buffers: &[self.a, self.b, bias_of, residual_of, modulation_of, self.out, saved],
+            constants: &constants,
+            workgroups: [
+                shape::dimension(kernel, "n", n.div_ceil(tile_columns))?,
+                shape::dimension(kernel, "m", m.div_ceil(tile_rows))?,
+                1,
+            ],
+        })
+    }
+}
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let epilogue = arguments.constant("EPILOGUE") as u32;
+    let (a_transposed, b_transposed) = (arguments.constant("A_TRANSPOSED") != 0.0, arguments.constant("B_TRANSPOSED") != 0.0);
+    let [a, b, bias, residual, modulation, out, saved] = arguments.take();
+    let (m, n, k) = (parameters.m as usize, parameters.n as usize, parameters.k as usize);
+    let a = if a_transposed { Strided::new(a.read(), m).transposed() } else { Strided::new(a.read(), k) };
+    let b = if b_transposed { Strided::new(b.read(), k).transposed() } else { Strided::new(b.read(), n) };
+    let out = out.write::<f32>();
+    let (bias, saved) = (bias.read::<f32>(), saved.write::<f32>());
+    // The product goes where a·b + bias is wanted; the epilogue is a second pass while it is in cache.
+    let save = parameters.save != 0;
+    let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
+    let product = if save { &mut *saved } else { &mut *out };
+    gemm([m, k, n], 1.0, a, b, product, n, into, Threads::All);
+    if epilogue >= 2 {
+        parallel::rows(product, n, |_, row| add(row, bias));
+    }
+    match epilogue {
+        3 if save => parallel::rows(out, n, |row, out| gelu_of(&saved[row * n..][..n], out)),
+        3 => parallel::rows(out, n, |_, out| gelu_in_place(out)),
+        4 => {
+            let (residual, modulation) = (residual.read::<f32>(), modulation.read::<f32>());
+            let (tokens, width, gate) =
+                (parameters.tokens as usize, parameters.modulation_width as usize, parameters.gate as usize);
+            parallel::rows(out, n, |row, out| {
+                if save {
+                    out.copy_from_slice(&saved[row * n..][..n]);
+                }
+                let gate = &modulation[row / tokens * width + gate..][..n];
+                gate_residual(out, gate, &residual[row * n..][..n]);
+            });
+        }
+        _ => {}
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn add(row: &mut [f32], bias: &[f32]) {
+    for (value, bias) in row.iter_mut().zip(bias) {
+        *value += bias;
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn gelu_of(values: &[f32], out: &mut [f32]) {
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = math::gelu(*value);
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn gelu_in_place(row: &mut [f32]) {
+    for value in row {
+        *value = math::gelu(*value);
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn gate_residual(row: &mut [f32], gate: &[f32], residual: &[f32]) {
+    for ((value, gate), residual) in row.iter_mut().zip(gate).zip(residual) {
+        *value = residual + gate * *value;
+    }
+}
