@@ -2,6 +2,9 @@
 
 use std::f32::consts::LOG2_E;
 
+/// ln 2 in two parts, the first short enough for exact products.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// √(2/π), of the tanh approximation of GELU.
 pub(crate) const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 /// The cubic coefficient of the tanh approximation of GELU.
@@ -16,9 +19,6 @@ pub(crate) fn exp(x: f32) -> f32 {
     const HIGHEST: f32 = 88.3;
     /// 1.5·2²³: adding it rounds to an integer that stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts, the first short enough for exact products.
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
     let bounded = x.clamp(LOWEST, HIGHEST);
     let rounded = bounded * LOG2_E + ROUND;
     let power = rounded - ROUND;
@@ -35,6 +35,25 @@ pub(crate) fn exp(x: f32) -> f32 {
     let value = series * scale;
     let value = if x < LOWEST { 0.0 } else { value };
     if x > HIGHEST { f32::INFINITY } else { value }
+}
+
+/// ln x of a positive normal number to 2 units in the last place, as `shaders/shared/logarithm.wgsl`
+/// has it: x = m · 2ᵉ with m between √½ and √2, and Cephes' polynomial for ln m.
+#[inline(always)]
+pub(crate) fn ln(x: f32) -> f32 {
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    let offset = x.to_bits().wrapping_sub(SQRT_HALF);
+    let e = (offset as i32 >> 23) as f32;
+    let r = f32::from_bits((offset & 0x7f_ffff) + SQRT_HALF) - 1.0;
+    let series = 7.037_683_6e-2 * r - 1.151_461e-1;
+    let series = series * r + 1.167_699_9e-1;
+    let series = series * r - 1.242_014_1e-1;
+    let series = series * r + 1.424_932_3e-1;
+    let series = series * r - 1.666_805_8e-1;
+    let series = series * r + 2.000_071_5e-1;
+    let series = series * r - 2.499_999_4e-1;
+    let series = series * r + 3.333_333e-1;
+    (r + (series * r * r * r + LN_2_LOW * e - 0.5 * r * r)) + LN_2_HIGH * e
 }
 
 /// 1 / (1 + e⁻ˣ).
@@ -84,6 +103,13 @@ mod tests {
     #[test]
     fn exp_is_good_to_two_units_in_the_last_place() {
         assert!(worst(-87.0, 88.0, exp, f64::exp, true) < 2.4e-7);
+    }
+
+    #[test]
+    fn ln_is_good_to_two_units_in_the_last_place() {
+        assert!(worst(1e-7, 1.0 - 1e-7, ln, f64::ln, true) < 2.4e-7);
+        assert!(worst(1.0, 1e9, ln, f64::ln, true) < 2.4e-7);
+        assert_eq!(ln(1.0), 0.0);
     }
 
     #[test]

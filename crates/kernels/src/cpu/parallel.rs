@@ -32,3 +32,20 @@ pub(crate) fn rows<T: Send>(out: &mut [T], width: usize, body: impl Fn(usize, &m
     }
     out.par_chunks_mut(rows_a_task * width).enumerate().for_each(|(task, out)| run(task * rows_a_task, out));
 }
+
+/// Calls `body` with the index of the first element of each block of `out`, and the block; for
+/// elements that are each a lot of work.
+pub(crate) fn blocks<T: Send>(out: &mut [T], block: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+    out.par_chunks_mut(block).enumerate().for_each(|(index, out)| body(index * block, out));
+}
+
+/// Calls `body` with the index of each element of `out` and the element, where each is made of
+/// `work` others.
+pub(crate) fn reductions<T: Send>(out: &mut [T], work: usize, body: impl Fn(usize, &mut T) + Sync) {
+    let elements_a_task = (CHUNK / work).max(1);
+    out.par_chunks_mut(elements_a_task).enumerate().for_each(|(task, out)| {
+        for (element, out) in out.iter_mut().enumerate() {
+            body(task * elements_a_task + element, out);
+        }
+    });
+}

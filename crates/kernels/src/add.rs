@@ -1,0 +1,60 @@
+//! Adding one buffer to another.
+
+use multiversion::multiversion;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
+
+use crate::cpu::parallel;
+use crate::shape;
+
+parameters! {
+    len: u32,
+}
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel {
+    name: "add",
+    wgsl: wgsl!("add"),
+    parameters: FIELDS,
+    bindings: &[Binding::read("x"), Binding::write("out")],
+    cpu,
+};
+
+/// out += x, element by element.
+#[derive(Debug)]
+pub struct Add<'a> {
+    /// Any shape.
+    pub x: &'a Buffer,
+    /// The shape of `x`.
+    pub out: &'a Buffer,
+}
+
+impl Add<'_> {
+    /// Checks the shapes and launches.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let len = self.x.len();
+        shape::expect(&KERNEL, "out", self.out, &[len])?;
+        stream.launch(&Launch {
+            kernel: &KERNEL,
+            parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)? },
+            buffers: &[self.x, self.out],
+            constants: &[],
+            workgroups: grid(len, 64),
+        })
+    }
+}
+
+fn cpu(_: &[u8], arguments: Arguments<'_>) {
+    let [x, out] = arguments.take();
+    let x = x.read::<f32>();
+    parallel::chunks(out.write::<f32>(), |start, out| add(&x[start..][..out.len()], out));
+}
+
+#[multiversion(targets = "simd")]
+fn add(x: &[f32], out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += x;
+    }
+}

@@ -1,0 +1,149 @@
+//! The gradient of attention at the fused qkv.
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
+
+use crate::cpu::gemm::{Into, Strided, Threads, gemm};
+use crate::cpu::scratch::with_scratch;
+use crate::cpu::{math, parallel, sum};
+use crate::{Heads, shape};
+
+parameters! {
+    tokens: u32,
+    heads: u32,
+    head_dim: u32,
+}
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel {
+    name: "attention_backward",
+    wgsl: wgsl!("attention_backward"),
+    parameters: FIELDS,
+    bindings: &[
+        Binding::read("qkv"),
+        Binding::read("output"),
+        Binding::read("log_sum"),
+        Binding::read("upstream"),
+        Binding::write("out"),
+    ],
+    cpu,
+};
+
+/// The weights P are recomputed from `log_sum` (FlashAttention-2, 2307.08691, section 3.1); with
+/// dP = upstream · vᵀ and δ = Σ upstream · output, dS = P ∘ (dP − δ) / √head_dim, and then
+/// dq = dS · k, dk = dSᵀ · q, dv = Pᵀ · upstream.
+#[derive(Debug)]
+pub struct AttentionBackward<'a> {
+    /// (B · T, 3 · D): what the forward pass was given.
+    pub qkv: &'a Buffer,
+    /// (B · T, D): what the forward pass returned.
+    pub output: &'a Buffer,
+    /// (B, H, T): what the forward pass left.
+    pub log_sum: &'a Buffer,
+    /// (B · T, D): the gradient at the output.
+    pub upstream: &'a Buffer,
+    /// (B · T, 3 · D): gets the gradient at `qkv`.
+    pub out: &'a Buffer,
+    /// B, T, H and Dh.
+    pub heads: Heads,
+}
+
+impl AttentionBackward<'_> {
+    /// Checks the shapes and launches.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], also where T exceeds 1,365, which a workgroup's memory can't hold,
+    /// and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let Heads { batch, tokens, heads, head_dim } = self.heads;
+        self.heads.expect_head_dim(&KERNEL)?;
+        for (name, buffer) in [("qkv", self.qkv), ("out", self.out)] {
+            shape::expect(&KERNEL, name, buffer, &[batch, tokens, 3, heads, head_dim])?;
+        }
+        for (name, buffer) in [("output", self.output), ("upstream", self.upstream)] {
+            shape::expect(&KERNEL, name, buffer, &[batch, tokens, heads, head_dim])?;
+        }
+        shape::expect(&KERNEL, "log_sum", self.log_sum, &[batch, heads, tokens])?;
+        let rows = self.heads.rows_a_workgroup(&KERNEL, 2, 1)?;
+        stream.launch(&Launch {
+            kernel: &KERNEL,
+            parameters: Parameters {
+                tokens: shape::dimension(&KERNEL, "tokens", tokens)?,
+                heads: shape::dimension(&KERNEL, "heads", heads)?,
+                head_dim: shape::dimension(&KERNEL, "head_dim", head_dim)?,
+            },
+            buffers: &[self.qkv, self.output, self.log_sum, self.upstream, self.out],
+            constants: &[("ROWS", rows as f64), ("TOKENS", tokens as f64)],
+            workgroups: [
+                shape::dimension(&KERNEL, "tokens", tokens.div_ceil(rows))?,
+                shape::dimension(&KERNEL, "heads", heads)?,
+                shape::dimension(&KERNEL, "batch", batch)?,
+            ],
+        })
+    }
+}
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let [qkv, output, log_sum, upstream, out] = arguments.take();
+    let (tokens, dim) = (parameters.tokens as usize, parameters.head_dim as usize);
+    let heads = Heads { batch: 1, tokens, heads: parameters.heads as usize, head_dim: dim };
+    let width = heads.width();
+    let row = 3 * width;
+    out.write::<f32>()
+        .par_chunks_mut(tokens * row)
+        .zip(qkv.read::<f32>().par_chunks(tokens * row))
+        .zip(output.read::<f32>().par_chunks(tokens * width))
+        .zip(upstream.read::<f32>().par_chunks(tokens * width))
+        .zip(log_sum.read::<f32>().par_chunks(heads.heads * tokens))
+        .for_each(|((((out, qkv), output), upstream), log_sum)| {
+            with_scratch(2 * tokens * tokens, |scratch| {
+                let (weights, gradients) = scratch.split_at_mut(tokens * tokens);
+                for (head, log_sum) in log_sum.chunks_exact(tokens).enumerate() {
+                    let column = head * dim;
+                    let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv[part * width + column..], row));
+                    let above = Strided::new(&upstream[column..], width);
+                    let scores = [tokens, dim, tokens];
+                    gemm(scores, heads.scale(), q, k.transposed(), weights, tokens, Into::Overwrite, Threads::One);
+                    gemm(scores, 1.0, above, v.transposed(), gradients, tokens, Into::Overwrite, Threads::One);
+                    for query in 0..tokens {
+                        let range = query * width + column..query * width + column + dim;
+                        let delta = dot(&upstream[range.clone()], &output[range]);
+                        let range = query * tokens..(query + 1) * tokens;
+                        score_gradients(
+                            &mut weights[range.clone()],
+                            &mut gradients[range],
+                            log_sum[query],
+                            delta,
+                            heads.scale(),
+                        );
+                    }
+                    let weights = Strided::new(weights, tokens).transposed();
+                    let gradients = Strided::new(gradients, tokens);
+                    let product = [tokens, tokens, dim];
+                    let mut into = |part: usize, a, b| {
+                        let out = &mut out[part * width + column..];
+                        gemm(product, 1.0, a, b, out, row, Into::Overwrite, Threads::One);
+                    };
+                    into(0, gradients, k);
+                    into(1, gradients.transposed(), q);
+                    into(2, weights, above);
+                }
+            });
+        });
+}
+
+/// Turns a row of scores into weights, and a row of d weights into d scores.
+#[multiversion(targets = "simd")]
+fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: f32, delta: f32, scale: f32) {
+    for (weight, gradient) in weights.iter_mut().zip(gradients) {
+        *weight = math::exp(*weight - log_sum);
+        *gradient = *weight * (*gradient - delta) * scale;
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    sum::sum_by(a.len(), |i| a[i] * b[i])
+}

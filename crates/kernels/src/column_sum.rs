@@ -1,0 +1,92 @@
+//! Sums down the columns of a matrix: the gradient of a bias, the mean of a batch.
+
+use multiversion::multiversion;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
+
+use crate::cpu::parallel;
+use crate::shape;
+
+parameters! {
+    rows: u32,
+    columns: u32,
+    scale: f32,
+    accumulate: u32,
+}
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel {
+    name: "column_sum",
+    wgsl: wgsl!("column_sum"),
+    parameters: FIELDS,
+    bindings: &[Binding::read("x"), Binding::write("out")],
+    cpu,
+};
+
+/// out (+)= scale · Σ over the rows of x
+#[derive(Debug)]
+pub struct ColumnSum<'a> {
+    /// (rows, columns)
+    pub x: &'a Buffer,
+    /// (columns)
+    pub out: &'a Buffer,
+    /// Rows of `x`.
+    pub rows: usize,
+    /// Columns of `x`.
+    pub columns: usize,
+    /// What the sums are multiplied with: 1 / rows makes them means.
+    pub scale: f32,
+    /// Add to `out` instead of overwriting it.
+    pub accumulate: bool,
+}
+
+impl ColumnSum<'_> {
+    /// Checks the shapes and launches.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect(&KERNEL, "x", self.x, &[self.rows, self.columns])?;
+        shape::expect(&KERNEL, "out", self.out, &[self.columns])?;
+        let columns = shape::dimension(&KERNEL, "columns", self.columns)?;
+        stream.launch(&Launch {
+            kernel: &KERNEL,
+            parameters: Parameters {
+                rows: shape::dimension(&KERNEL, "rows", self.rows)?,
+                columns,
+                scale: self.scale,
+                accumulate: u32::from(self.accumulate),
+            },
+            buffers: &[self.x, self.out],
+            constants: &[],
+            workgroups: [columns.div_ceil(32), 1, 1],
+        })
+    }
+}
+
+/// Columns that one task sums: whole cache lines.
+const BLOCK: usize = 64;
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let [x, out] = arguments.take();
+    let x = x.read::<f32>();
+    let columns = parameters.columns as usize;
+    parallel::blocks(out.write::<f32>(), BLOCK, |first, out| {
+        let mut sums = [0.0; BLOCK];
+        let sums = &mut sums[..out.len()];
+        for row in x.chunks_exact(columns) {
+            add(&row[first..][..sums.len()], sums);
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            let before = if parameters.accumulate != 0 { *out } else { 0.0 };
+            *out = before + parameters.scale * *sum;
+        }
+    });
+}
+
+#[multiversion(targets = "simd")]
+fn add(row: &[f32], sums: &mut [f32]) {
+    for (sum, x) in sums.iter_mut().zip(row) {
+        *sum += x;
+    }
+}

@@ -1,0 +1,105 @@
+//! The gradient of a gate that all tokens of an item share.
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
+
+use crate::cpu::parallel;
+use crate::{Sequence, shape};
+
+parameters! {
+    batch: u32,
+    tokens: u32,
+    width: u32,
+    modulation_width: u32,
+    gate: u32,
+}
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel {
+    name: "gate_backward",
+    wgsl: wgsl!("gate_backward"),
+    parameters: FIELDS,
+    bindings: &[Binding::read("y"), Binding::read("modulation"), Binding::read("upstream"), Binding::write("out_y"), Binding::write("out_modulation")],
+    cpu,
+};
+
+/// For out = residual + gate ⊙ y: d y = upstream · gate, d gate += Σ over tokens of upstream · y.
+#[derive(Debug)]
+pub struct GateBackward<'a> {
+    /// (B · T, D): what was gated.
+    pub y: &'a Buffer,
+    /// (B, modulation_width)
+    pub modulation: &'a Buffer,
+    /// (B · T, D): the gradient at the output.
+    pub upstream: &'a Buffer,
+    /// (B · T, D): gets the gradient at `y`.
+    pub out_y: &'a Buffer,
+    /// (B, modulation_width): the gradient at the modulation; the gate's columns are added to.
+    pub out_modulation: &'a Buffer,
+    /// B, T, D and the columns of the modulation.
+    pub sequence: Sequence,
+    /// The first of the D columns of `modulation` that gate.
+    pub gate: usize,
+}
+
+impl GateBackward<'_> {
+    /// Checks the shapes and launches.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let sequence = &self.sequence;
+        sequence.expect_tokens(&KERNEL, "y", self.y)?;
+        sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
+        sequence.expect_tokens(&KERNEL, "out_y", self.out_y)?;
+        sequence.expect_modulation(&KERNEL, self.modulation, &[self.gate])?;
+        sequence.expect_modulation(&KERNEL, self.out_modulation, &[self.gate])?;
+        stream.launch(&Launch {
+            kernel: &KERNEL,
+            parameters: Parameters {
+                batch: shape::dimension(&KERNEL, "batch", sequence.batch)?,
+                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
+                width: shape::dimension(&KERNEL, "width", sequence.width)?,
+                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
+                gate: shape::dimension(&KERNEL, "gate", self.gate)?,
+            },
+            buffers: &[self.y, self.modulation, self.upstream, self.out_y, self.out_modulation],
+            constants: &[],
+            workgroups: grid(sequence.batch * sequence.width, 64),
+        })
+    }
+}
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let [y, modulation, upstream, out_y, out_modulation] = arguments.take();
+    let (tokens, width) = (parameters.tokens as usize, parameters.width as usize);
+    let (item, modulation_width) = (tokens * width, parameters.modulation_width as usize);
+    let gate = parameters.gate as usize;
+    out_y
+        .write::<f32>()
+        .par_chunks_mut(item)
+        .zip(out_modulation.write::<f32>().par_chunks_mut(modulation_width))
+        .zip(y.read::<f32>().par_chunks(item))
+        .zip(upstream.read::<f32>().par_chunks(item))
+        .zip(modulation.read::<f32>().par_chunks(modulation_width))
+        .for_each(|((((out_y, out_modulation), y), upstream), modulation)| {
+            backward(y, upstream, &modulation[gate..][..width], out_y, &mut out_modulation[gate..][..width]);
+        });
+}
+
+/// The tokens of one item.
+#[multiversion(targets = "simd")]
+fn backward(y: &[f32], upstream: &[f32], gate: &[f32], out_y: &mut [f32], out_gate: &mut [f32]) {
+    let width = gate.len();
+    let rows = y.chunks_exact(width).zip(upstream.chunks_exact(width));
+    for ((y, upstream), out_y) in rows.zip(out_y.chunks_exact_mut(width)) {
+        for ((out, upstream), gate) in out_y.iter_mut().zip(upstream).zip(gate) {
+            *out = upstream * gate;
+        }
+        for ((out, upstream), y) in out_gate.iter_mut().zip(upstream).zip(y) {
+            *out += upstream * y;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The gradient of layer_norm_modulate at its input.
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
+
+use crate::cpu::{parallel, sum};
+use crate::{Sequence, shape};
+
+parameters! {
+    rows: u32,
+    tokens: u32,
+    width: u32,
+    modulation_width: u32,
+    scale: u32,
+    accumulate: u32,
+}
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel {
+    name: "layer_norm_modulate_backward",
+    wgsl: wgsl!("layer_norm_modulate_backward"),
+    parameters: FIELDS,
+    bindings: &[Binding::read("x"), Binding::read("modulation"), Binding::read("statistics"), Binding::read("upstream"), Binding::write("out")],
+    cpu,
+};
+
+/// With g = upstream · (1 + scale), n the normalised row and r = 1 / √(variance + epsilon):
+/// out (+)= r · (g − mean(g) − n · mean(g · n)).
+#[derive(Debug)]
+pub struct LayerNormModulateBackward<'a> {
+    /// (B · T, D): what the forward pass was given.
+    pub x: &'a Buffer,
+    /// (B, modulation_width)
+    pub modulation: &'a Buffer,
+    /// (B · T, 2): what the forward pass left.
+    pub statistics: &'a Buffer,
+    /// (B · T, D): the gradient at the output.
+    pub upstream: &'a Buffer,
+    /// (B · T, D): the gradient at `x`.
+    pub out: &'a Buffer,
+    /// B, T, D and the columns of `modulation`.
+    pub sequence: Sequence,
+    /// The first of the D columns of `modulation` that scale.
+    pub scale: usize,
+    /// Add to `out` instead of overwriting it.
+    pub accumulate: bool,
+}
+
+impl LayerNormModulateBackward<'_> {
+    /// Checks the shapes and launches.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let sequence = &self.sequence;
+        sequence.expect_tokens(&KERNEL, "x", self.x)?;
+        sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
+        sequence.expect_tokens(&KERNEL, "out", self.out)?;
+        sequence.expect_statistics(&KERNEL, self.statistics)?;
+        sequence.expect_modulation(&KERNEL, self.modulation, &[self.scale])?;
+        stream.launch(&Launch {
+            kernel: &KERNEL,
+            parameters: Parameters {
+                rows: shape::dimension(&KERNEL, "rows", sequence.rows())?,
+                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
+                width: shape::dimension(&KERNEL, "width", sequence.width)?,
+                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
+                scale: shape::dimension(&KERNEL, "scale", self.scale)?,
+                accumulate: u32::from(self.accumulate),
+            },
+            buffers: &[self.x, self.modulation, self.statistics, self.upstream, self.out],
+            constants: &[],
+            workgroups: grid(sequence.rows(), 1),
+        })
+    }
+}
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let [x, modulation, statistics, upstream, out] = arguments.take();
+    let (tokens, width) = (parameters.tokens as usize, parameters.width as usize);
+    let item = tokens * width;
+    out.write::<f32>()
+        .par_chunks_mut(item)
+        .zip(x.read::<f32>().par_chunks(item))
+        .zip(upstream.read::<f32>().par_chunks(item))
+        .zip(statistics.read::<f32>().par_chunks(tokens * 2))
+        .zip(modulation.read::<f32>().par_chunks(parameters.modulation_width as usize))
+        .for_each(|((((out, x), upstream), statistics), modulation)| {
+            let scale = &modulation[parameters.scale as usize..][..width];
+            backward(x, upstream, statistics, scale, out, parameters.accumulate != 0);
+        });
+}
+
+/// The tokens of one item.
+#[multiversion(targets = "simd")]
+fn backward(x: &[f32], upstream: &[f32], statistics: &[f32], scale: &[f32], out: &mut [f32], accumulate: bool) {
+    let width = scale.len();
+    let rows = x.chunks_exact(width).zip(upstream.chunks_exact(width));
+    for (((x, upstream), statistics), out) in rows.zip(statistics.chunks_exact(2)).zip(out.chunks_exact_mut(width)) {
+        let (mean, deviation) = (statistics[0], statistics[1]);
+        let gradient = |i: usize| upstream[i] * (1.0 + scale[i]);
+        let normal = |i: usize| (x[i] - mean) * deviation;
+        let mean_gradient = sum::sum_by(width, gradient) / width as f32;
+        let mean_product = sum::sum_by(width, |i| gradient(i) * normal(i)) / width as f32;
+        for i in 0..width {
+            let value = deviation * (gradient(i) - mean_gradient - normal(i) * mean_product);
+            out[i] = if accumulate { out[i] + value } else { value };
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The shape that adaLN kernels work on.
+
+use runtime::{Buffer, Kernel, Result};
+
+use crate::shape;
+
+/// A batch of token sequences, and a table with a row of modulation for each item: shifts, scales
+/// and gates side by side, `width` columns each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// Items, B.
+    pub batch: usize,
+    /// Tokens of an item, T.
+    pub tokens: usize,
+    /// Columns of a token, D.
+    pub width: usize,
+    /// Columns of the modulation: 6D in a block, 2D in the final layer.
+    pub modulation_width: usize,
+}
+
+impl Sequence {
+    /// B · T
+    pub fn rows(&self) -> usize {
+        self.batch * self.tokens
+    }
+
+    /// Refuses a buffer that is not (B · T, D).
+    pub(crate) fn expect_tokens(&self, kernel: &Kernel, binding: &str, buffer: &Buffer) -> Result<()> {
+        shape::expect(kernel, binding, buffer, &[self.batch, self.tokens, self.width])
+    }
+
+    /// Refuses a buffer that is not (B · T, 2).
+    pub(crate) fn expect_statistics(&self, kernel: &Kernel, buffer: &Buffer) -> Result<()> {
+        shape::expect(kernel, "statistics", buffer, &[self.batch, self.tokens, 2])
+    }
+
+    /// Refuses a modulation that is not (B, modulation_width), or too narrow for the chunk at `first`.
+    pub(crate) fn expect_modulation(&self, kernel: &Kernel, buffer: &Buffer, chunks: &[usize]) -> Result<()> {
+        shape::expect(kernel, "modulation", buffer, &[self.batch, self.modulation_width])?;
+        for first in chunks {
+            shape::ensure(kernel, first + self.width <= self.modulation_width, || {
+                let end = first + self.width;
+                format!("the columns {first}..{end} leave a modulation of {} columns", self.modulation_width)
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+// Label dropout for classifier-free guidance: each label becomes the null class with a probability.
+//
+// Bindings: labels (len), in place.
+// Launch: one invocation a label, 64 a workgroup, folded into two dimensions.
+
+import package::shared::linear::index;
+import package::shared::philox::{philox4x32, to_uniform, DROPOUT};
+
+struct Parameters {
+    seed_low: u32,
+    seed_high: u32,
+    step: u32,
+    probability: f32,
+    null_class: u32,
+    len: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read_write> labels: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
+    let i = index(id, workgroups, 64u);
+    if i >= parameters.len {
+        return;
+    }
+    let key = vec2u(parameters.seed_low, parameters.seed_high);
+    let words = philox4x32(vec4u(0u, i, parameters.step, DROPOUT), key);
+    if to_uniform(words.x) < parameters.probability {
+        labels[i] = parameters.null_class;
+    }
+}

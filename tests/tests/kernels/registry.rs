@@ -1,0 +1,113 @@
+//! The registry against the shaders, the shaders against the host side, and a test for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use kernels::REGISTRY;
+use naga::{AddressSpace, Module, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
+use runtime::{Access, Kernel};
+
+use super::network;
+
+/// The oracle test of each kernel.
+const TESTS: &[(&str, fn())] = &[("silu", network::silu)];
+
+/// WebGPU's default limits.
+const STORAGE_BUFFERS: usize = 8;
+const INVOCATIONS: u32 = 256;
+const WORKGROUP_BYTES: u32 = 16 * 1024;
+
+fn names() -> BTreeSet<&'static str> {
+    REGISTRY.iter().map(|kernel| kernel.name).collect()
+}
+
+fn module(kernel: &Kernel) -> Module {
+    naga::front::wgsl::parse_str(kernel.wgsl)
+        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
+}
+
+#[test]
+fn names_are_unique() {
+    assert_eq!(names().len(), REGISTRY.len());
+}
+
+#[test]
+fn every_shader_is_registered_and_every_entry_has_its_shader() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let shaders = files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
+    let stems: BTreeSet<String> = shaders.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(stems, names().into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn every_kernel_has_a_test() {
+    let tested: BTreeMap<&str, fn()> = TESTS.iter().copied().collect();
+    assert_eq!(tested.len(), TESTS.len(), "a kernel stands twice in the table of tests");
+    assert_eq!(tested.into_keys().collect::<BTreeSet<_>>(), names());
+}
+
+#[test]
+fn every_shader_has_one_entry_point_within_the_default_limits() {
+    for kernel in REGISTRY {
+        let (name, module) = (kernel.name, module(kernel));
+        let [entry] = module.entry_points.as_slice() else { panic!("{name}: {} entry points", module.entry_points.len()) };
+        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        assert!(entry.workgroup_size_overrides.is_none(), "{name}: this test cannot see an overridden workgroup size");
+        assert!((1..=INVOCATIONS).contains(&invocations), "{name}: {invocations} invocations a workgroup");
+        let shared = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()).next_multiple_of(16)).sum();
+        assert!(bytes <= WORKGROUP_BYTES, "{name}: {bytes} bytes of workgroup memory");
+        assert!(kernel.bindings.len() <= STORAGE_BUFFERS, "{name}: {} storage buffers", kernel.bindings.len());
+    }
+}
+
+#[test]
+fn parameter_blocks_are_those_of_the_shaders() {
+    for kernel in REGISTRY {
+        let (name, module) = (kernel.name, module(kernel));
+        let uniforms = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::Uniform);
+        let [(_, block)] = uniforms.collect::<Vec<_>>()[..] else { panic!("{name}: not one uniform") };
+        assert_eq!(block.binding, Some(ResourceBinding { group: 0, binding: 0 }), "{name}");
+        let TypeInner::Struct { members, span } = &module.types[block.ty].inner else { panic!("{name}: the uniform is no struct") };
+        let shader: Vec<_> = members
+            .iter()
+            .map(|member| (member.name.as_deref().unwrap_or_default(), &module.types[member.ty].inner, member.offset))
+            .collect();
+        let scalars = kernel.parameters.iter().map(|field| match field.scalar {
+            runtime::Scalar::U32 => TypeInner::Scalar(Scalar::U32),
+            runtime::Scalar::F32 => TypeInner::Scalar(Scalar::F32),
+        });
+        let scalars: Vec<TypeInner> = scalars.collect();
+        let host: Vec<_> =
+            kernel.parameters.iter().zip(&scalars).zip(0..).map(|((field, scalar), i)| (field.name, scalar, 4 * i)).collect();
+        assert_eq!(shader, host, "{name}: the shader's parameters, and the host's");
+        assert_eq!(*span, 4 * kernel.parameters.len() as u32, "{name}");
+    }
+}
+
+#[test]
+fn bindings_are_those_of_the_shaders() {
+    for kernel in REGISTRY {
+        let (name, module) = (kernel.name, module(kernel));
+        let mut shader: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, global)| match global.space {
+                AddressSpace::Storage { access } => Some((global.binding.unwrap(), global.name.clone().unwrap(), access)),
+                _ => None,
+            })
+            .collect();
+        shader.sort_by_key(|(binding, ..)| *binding);
+        let host = kernel.bindings.iter().zip(1..).map(|(binding, index)| {
+            let access = match binding.access {
+                Access::Read => StorageAccess::LOAD,
+                Access::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
+            };
+            (ResourceBinding { group: 0, binding: index }, binding.name.to_owned(), access)
+        });
+        assert_eq!(shader, host.collect::<Vec<_>>(), "{name}: the shader's bindings, and the host's");
+    }
+}
