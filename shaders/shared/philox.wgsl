@@ -31,5 +31,5 @@ fn philox4x32(counter: vec4u, key: vec2u) -> vec4u {
 // has no bit left in an f32 and is left out, so that no driver's rounding reaches 1.
 fn to_uniform(word: u32) -> f32 {
     let n = word >> 8u;
-    return (f32(n) + select(0.0, 0.5, n < 0x800000u)) * 0x1p-24;
+    return (f32(n) + select(0.0, 0.5, n < 0x800000u)) * 5.9604644775390625e-8; // 2⁻²⁴
 }

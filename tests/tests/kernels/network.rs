@@ -1,7 +1,7 @@
 //! Group N, without the matrix product.
 
 use kernels::{
-    Add, Attention, AttentionBackward, ColumnSum, Fill, GateBackward, GeluBackward, LayerNormModulate,
+    Add, Attention, AttentionBackward, ColumnSum, Fill, GateBackward, GeluBackward, Heads, LayerNormModulate,
     LayerNormModulateBackward, ModulationBackward, Sequence, Silu, SiluBackward,
 };
 use tests::harness::{Tolerance, Values, on_each_device};
@@ -316,6 +316,7 @@ pub fn modulation_backward() {
             ModulationBackward { x: &x, statistics: &statistics, upstream: &x, out: &out, sequence, shift: 0, scale: 5 };
         refuses_buffers!(bench, launch, ModulationBackward { x, statistics, upstream, out });
         expect_refusal(ModulationBackward { shift: 6, ..launch }.launch(&mut bench.stream), "a shift that leaves the modulation");
+        expect_refusal(ModulationBackward { shift: 1, ..launch }.launch(&mut bench.stream), "a shift that overlaps the scale");
         expect_refusal(ModulationBackward { scale: 6, ..launch }.launch(&mut bench.stream), "a scale that leaves the modulation");
     });
 }
@@ -363,7 +364,7 @@ pub fn gate_backward() {
 
 /// B, T, H, Dh and what the values are multiplied with: 6 gives scores beyond what exp takes, unless
 /// the largest is subtracted first.
-const HEADS: [([usize; 4], f32); 11] = [
+const HEADS: [([usize; 4], f32); 12] = [
     ([1, 1, 1, 4], 1.0),
     ([2, 3, 2, 4], 1.0),
     ([1, 7, 3, 8], 6.0),
@@ -375,7 +376,15 @@ const HEADS: [([usize; 4], f32); 11] = [
     ([1, 97, 1, 128], 1.0),
     ([1, 196, 4, 64], 1.0),
     ([1, 196, 8, 32], 6.0),
+    ([1, 1300, 1, 4], 1.0),
 ];
+
+const SMALL_HEADS: Heads = Heads { batch: 2, tokens: 3, heads: 2, head_dim: 4 };
+
+fn heads_of(shape: &oracle::network::Attention) -> Heads {
+    let oracle::network::Attention { batch, tokens, heads, head_dim } = *shape;
+    Heads { batch, tokens, heads, head_dim }
+}
 
 /// Scores near 1 are good to 1e-6, and large ones to 2e-7 of themselves, which is then the relative
 /// error of what exp makes of them; times a sum that is as large as the values.
@@ -393,7 +402,7 @@ pub fn attention() {
                 Values::new(tokens as u64).normal(batch * tokens * 3 * shape.width()).iter().map(|value| magnitude * value).collect();
             let qkv = bench.upload(&values);
             let (out, log_sum) = (bench.output(batch * tokens * shape.width()), bench.output(batch * heads * tokens));
-            Attention { qkv: &qkv, out: &out, log_sum: &log_sum, batch, tokens, heads, head_dim }
+            Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads: heads_of(&shape) }
                 .launch(&mut bench.stream)
                 .unwrap();
             let (want, want_log_sum) = shape.forward(&values);
@@ -402,8 +411,18 @@ pub fn attention() {
             bench.expect(case, &out, &want, attention_tolerance(magnitude, f64::from(magnitude)));
         }
         let (qkv, out, log_sum) = (bench.output(2 * 3 * 24), bench.output(2 * 3 * 8), bench.output(2 * 2 * 3));
-        let launch = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, batch: 2, tokens: 3, heads: 2, head_dim: 4 };
+        let launch = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads: SMALL_HEADS };
         refuses_buffers!(bench, launch, Attention { qkv, out, log_sum });
+        let odd = Attention { heads: Heads { heads: 4, head_dim: 2, ..SMALL_HEADS }, ..launch }.launch(&mut bench.stream);
+        expect_refusal(odd, "a head of 2 columns");
+        // A row of scores has to fit 16 KiB of workgroup memory.
+        let mut with_tokens = |tokens: usize| {
+            let (qkv, out, log_sum) = (bench.output(tokens * 12), bench.output(tokens * 4), bench.output(tokens));
+            let heads = Heads { batch: 1, tokens, heads: 1, head_dim: 4 };
+            Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch(&mut bench.stream)
+        };
+        with_tokens(4096).unwrap();
+        expect_refusal(with_tokens(4097), "4097 tokens");
     });
 }
 
@@ -420,7 +439,7 @@ pub fn attention_backward() {
             let (qkv, output) = (bench.upload(&values), bench.upload(&narrow(&forward)));
             let (log_sum, upstream) = (bench.upload(&narrow(&forward_log_sum)), bench.upload(&gradient));
             let out = bench.output(values.len());
-            AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &upstream, out: &out, batch, tokens, heads, head_dim }
+            AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &upstream, out: &out, heads: heads_of(&shape) }
                 .launch(&mut bench.stream)
                 .unwrap();
             let case = format_args!("attention_backward {shape:?}, magnitude {magnitude}");
@@ -436,11 +455,19 @@ pub fn attention_backward() {
             log_sum: &log_sum,
             upstream: &output,
             out: &qkv,
-            batch: 2,
-            tokens: 3,
-            heads: 2,
-            head_dim: 4,
+            heads: SMALL_HEADS,
         };
         refuses_buffers!(bench, launch, AttentionBackward { qkv, output, log_sum, upstream, out });
+        let odd = AttentionBackward { heads: Heads { heads: 4, head_dim: 2, ..SMALL_HEADS }, ..launch };
+        expect_refusal(odd.launch(&mut bench.stream), "a head of 2 columns");
+        // Three rows have to fit.
+        let mut with_tokens = |tokens: usize| {
+            let (qkv, output, log_sum) = (bench.output(tokens * 12), bench.output(tokens * 4), bench.output(tokens));
+            let (out, heads) = (bench.output(tokens * 12), Heads { batch: 1, tokens, heads: 1, head_dim: 4 });
+            AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &output, out: &out, heads }
+                .launch(&mut bench.stream)
+        };
+        with_tokens(1365).unwrap();
+        expect_refusal(with_tokens(1366), "1366 tokens");
     });
 }

@@ -3,7 +3,7 @@
 pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod parallel;
+pub(crate) mod philox;
 pub(crate) mod scratch;
 pub(crate) mod sum;
-pub(crate) mod philox;
 pub(crate) mod trigonometry;

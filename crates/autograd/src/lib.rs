@@ -1,0 +1,16 @@
+//! Reverse-mode differentiation over the kernels.
+//!
+//! A [`Tape`] runs operations as they are called and remembers how to go back; [`Tape::backward`]
+//! walks it in reverse and leaves the gradient of every parameter in one arena, which
+//! [`Optimizer::step`] applies. Each operation is one file of `operations`, its forward above its
+//! backward; what the backward does not need is not kept.
+
+mod operations;
+mod optimizer;
+mod parameters;
+mod tape;
+
+pub use operations::Activation;
+pub use optimizer::{AdamWOptions, Optimizer};
+pub use parameters::{Gradients, Parameter, ParameterSpec, Parameters};
+pub use tape::{Tape, Variable};

@@ -1,0 +1,102 @@
+//! AdamW over the arena, with gradient clipping and a moving average of the parameters.
+
+use kernels::{AdamW, GradientClip, SumOfSquares};
+use runtime::{Buffer, Result, Stream};
+
+use crate::{Gradients, Parameters};
+
+/// What does not change from step to step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWOptions {
+    /// The decay of the first moment.
+    pub beta1: f32,
+    /// The decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// The share of each parameter that a step at rate 1 would take away.
+    pub weight_decay: f32,
+    /// The largest norm of all gradients together that is let through.
+    pub max_norm: f32,
+    /// The decay of the average of the parameters, once training is under way: see [`Optimizer::step`].
+    pub average_decay: f32,
+}
+
+impl Default for AdamWOptions {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, max_norm: 1.0, average_decay: 0.999 }
+    }
+}
+
+/// Partial sums of the norm: enough workgroups to fill a GPU.
+const PARTIALS: usize = 256;
+
+/// The state of AdamW: two moments and an average, each an arena in the layout of the parameters.
+#[derive(Debug)]
+pub struct Optimizer {
+    options: AdamWOptions,
+    /// The first moment.
+    pub first: Buffer,
+    /// The second moment.
+    pub second: Buffer,
+    /// The moving average of the parameters.
+    pub average: Buffer,
+    /// Steps taken.
+    pub steps: u32,
+    partials: Buffer,
+    clip: Buffer,
+}
+
+impl Optimizer {
+    /// Moments of zero, and an average that starts at the parameters.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn new(stream: &mut Stream, parameters: &Parameters, options: AdamWOptions) -> Result<Self> {
+        let average = parameters.arena_like(stream)?;
+        stream.copy(parameters.arena(), &average)?;
+        Ok(Self {
+            options,
+            first: parameters.arena_like(stream)?,
+            second: parameters.arena_like(stream)?,
+            average,
+            steps: 0,
+            partials: stream.allocate(PARTIALS)?,
+            clip: stream.allocate(2)?,
+        })
+    }
+
+    /// Applies the gradients at a learning rate. The average decays by
+    /// min(average_decay, (1 + step) / (10 + step)), so that it forgets its start.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn step(&mut self, stream: &mut Stream, parameters: &Parameters, gradients: &Gradients, rate: f32) -> Result<()> {
+        self.steps += 1;
+        let AdamWOptions { beta1, beta2, epsilon, weight_decay, max_norm, average_decay } = self.options;
+        let step = self.steps as f32;
+        SumOfSquares { x: gradients.arena(), partials: &self.partials }.launch(stream)?;
+        GradientClip { partials: &self.partials, out: &self.clip, max_norm }.launch(stream)?;
+        AdamW {
+            gradients: gradients.arena(),
+            clip: &self.clip,
+            parameters: parameters.arena(),
+            first: &self.first,
+            second: &self.second,
+            average: &self.average,
+            step: self.steps,
+            rate,
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            decay: average_decay.min((1.0 + step) / (10.0 + step)),
+        }
+        .launch(stream)
+    }
+
+    /// The norm of all gradients at the last step, and the factor they were multiplied with.
+    pub fn clip(&self) -> &Buffer {
+        &self.clip
+    }
+}

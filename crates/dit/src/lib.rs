@@ -1,0 +1,13 @@
+//! The diffusion transformer with adaLN-Zero (Peebles and Xie, DiT, 2212.09748), under the names,
+//! shapes and initialisation that the field's weights have, so that PyTorch's DiT and SiT load
+//! what is trained here.
+
+mod config;
+mod initial;
+mod model;
+mod positions;
+mod weights;
+
+pub use config::{Config, ConfigError};
+pub use model::{Dit, Input};
+pub use weights::{Weights, WeightsError};

@@ -1,0 +1,209 @@
+//! The network.
+
+use autograd::{Activation, Parameter, Parameters, Tape, Variable};
+use kernels::{Heads, PatchOrder, Patchify, TimeFeatures};
+use runtime::{Buffer, Result, Stream};
+
+use crate::config::TIME_FEATURES;
+use crate::{Config, Weights, initial, positions};
+
+/// A diffusion transformer on a device.
+#[derive(Clone, Debug)]
+pub struct Dit {
+    config: Config,
+    parameters: Parameters,
+    positions: Buffer,
+    frequencies: Buffer,
+}
+
+/// What the network sees: a batch of noisy images, their times and classes.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// (source_batch, C, S, S), in [−1, 1] where there is no noise.
+    pub images: &'a Buffer,
+    /// The number of images; the batch repeats them as often as it takes, so that guidance can ask
+    /// for two velocities of each.
+    pub source_batch: usize,
+    /// (B): t in [0, 1], noise at 0, data at 1.
+    pub time: &'a Buffer,
+    /// (B) of `u32`: the class, or the number of classes for none.
+    pub labels: &'a Buffer,
+    /// B
+    pub batch: usize,
+}
+
+/// The weight and the bias of a Linear.
+type Linear = [Parameter; 2];
+
+/// The parameters of a block, by their place in [`Config::parameters`].
+struct Block {
+    qkv: Linear,
+    projection: Linear,
+    fc1: Linear,
+    fc2: Linear,
+    modulation: Linear,
+}
+
+/// Linears before the blocks, and in a block, as [`Config::parameters`] lists them.
+const LINEARS_BEFORE: usize = 3;
+const LINEARS_A_BLOCK: usize = 5;
+
+fn linear(index: usize) -> Linear {
+    [Parameter(2 * index), Parameter(2 * index + 1)]
+}
+
+impl Dit {
+    /// A model with DiT's initialisation. The configuration must be valid.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn new(stream: &mut Stream, config: Config, seed: u64) -> Result<Self> {
+        Self::assemble(stream, config, &initial::initial_values(&config, seed), None)
+    }
+
+    /// A model with given weights.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn from_weights(stream: &mut Stream, weights: &Weights) -> Result<Self> {
+        Self::assemble(stream, weights.config, &weights.values, Some(&weights.positions))
+    }
+
+    fn assemble(stream: &mut Stream, config: Config, values: &[Vec<f32>], positions: Option<&[f32]>) -> Result<Self> {
+        let parameters = Parameters::new(stream, config.parameters(), values)?;
+        let fixed;
+        let positions = match positions {
+            Some(positions) => positions,
+            None => {
+                fixed = positions::sine_cosine(config.side / config.patch, config.width);
+                &fixed
+            }
+        };
+        let positions = stream.upload(positions)?;
+        let frequencies = stream.upload(&positions::time_frequencies(TIME_FEATURES / 2))?;
+        Ok(Self { config, parameters, positions, frequencies })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The same model with the parameters of another arena: an average of them, for one.
+    pub fn with_arena(&self, arena: Buffer) -> Self {
+        Self { parameters: self.parameters.with_arena(arena), ..self.clone() }
+    }
+
+    /// The weights as they are now.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn weights(&self, stream: &mut Stream) -> Result<Weights> {
+        Ok(Weights {
+            config: self.config,
+            values: self.parameters.read(stream, self.parameters.arena())?,
+            positions: stream.read(&self.positions)?,
+        })
+    }
+
+    /// The velocity v(x, t, y) of every image, (B, C · S · S). The tape must be over
+    /// [`Dit::parameters`].
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what the device reports.
+    pub fn forward(&self, tape: &mut Tape<'_>, input: &Input<'_>) -> Result<Variable> {
+        let Config { side, channels, patch, width, depth, .. } = self.config;
+        let condition = self.condition(tape, input)?;
+        let mut x = self.embed(tape, input)?;
+        for block in 0..depth {
+            x = self.block(tape, &x, &condition, block)?;
+        }
+        let last = LINEARS_BEFORE + depth * LINEARS_A_BLOCK;
+        let [weight, bias] = linear(last + 1);
+        let modulation = tape.linear(&condition, weight, bias, Activation::Identity)?;
+        let x = tape.layer_norm_modulate(&x, &modulation, 0, width)?;
+        let [weight, bias] = linear(last);
+        let patches = tape.linear(&x, weight, bias, Activation::Identity)?;
+        tape.unpatchify(&patches, channels, side, patch)
+    }
+
+    /// SiLU of the sum of time and label embedding, (B, D): what every adaLN Linear is given.
+    fn condition(&self, tape: &mut Tape<'_>, input: &Input<'_>) -> Result<Variable> {
+        let (batch, half) = (input.batch, TIME_FEATURES / 2);
+        let out = tape.stream().allocate(batch * TIME_FEATURES)?;
+        TimeFeatures {
+            time: input.time,
+            frequencies: &self.frequencies,
+            out: &out,
+            scale: self.config.time_scale,
+            batch,
+            half,
+        }
+        .launch(tape.stream())?;
+        let features = Variable::constant(out, batch, TIME_FEATURES);
+        let [weight, bias] = linear(1);
+        let time = tape.linear(&features, weight, bias, Activation::Identity)?;
+        let time = tape.silu(&time)?;
+        let [weight, bias] = linear(2);
+        let time = tape.linear(&time, weight, bias, Activation::Identity)?;
+        let table = Parameter(self.parameters.specs().len() - 1);
+        let sum = tape.label_embedding(&time, input.labels, table)?;
+        tape.silu(&sum)
+    }
+
+    /// The tokens, (B · T, D).
+    fn embed(&self, tape: &mut Tape<'_>, input: &Input<'_>) -> Result<Variable> {
+        let config = &self.config;
+        let (rows, columns) = (input.batch * config.tokens(), config.patch_size());
+        let out = tape.stream().allocate(rows * columns)?;
+        Patchify {
+            images: input.images,
+            out: &out,
+            batch: input.batch,
+            source_batch: input.source_batch,
+            channels: config.channels,
+            side: config.side,
+            patch: config.patch,
+            order: PatchOrder::ChannelFirst,
+        }
+        .launch(tape.stream())?;
+        let [weight, bias] = linear(0);
+        let x = tape.linear(&Variable::constant(out, rows, columns), weight, bias, Activation::Identity)?;
+        tape.add_positions(x, &self.positions, config.tokens())
+    }
+
+    fn block(&self, tape: &mut Tape<'_>, x: &Variable, condition: &Variable, index: usize) -> Result<Variable> {
+        let first = LINEARS_BEFORE + index * LINEARS_A_BLOCK;
+        let block = Block {
+            qkv: linear(first),
+            projection: linear(first + 1),
+            fc1: linear(first + 2),
+            fc2: linear(first + 3),
+            modulation: linear(first + 4),
+        };
+        let width = self.config.width;
+        // Chunks of the modulation: shift, scale and gate of attention, then those of the MLP.
+        let chunk = |index: usize| index * width;
+        let modulation = tape.linear(condition, block.modulation[0], block.modulation[1], Activation::Identity)?;
+
+        let heads = Heads {
+            batch: modulation.rows(),
+            tokens: self.config.tokens(),
+            heads: self.config.heads,
+            head_dim: width / self.config.heads,
+        };
+        let h = tape.layer_norm_modulate(x, &modulation, chunk(0), chunk(1))?;
+        let qkv = tape.linear(&h, block.qkv[0], block.qkv[1], Activation::Identity)?;
+        let h = tape.attention(&qkv, heads)?;
+        let x = tape.gated_linear(&h, block.projection, x, &modulation, chunk(2))?;
+
+        let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4))?;
+        let h = tape.linear(&h, block.fc1[0], block.fc1[1], Activation::Gelu)?;
+        tape.gated_linear(&h, block.fc2, &x, &modulation, chunk(5))
+    }
+}

@@ -1,0 +1,156 @@
+//! Weights in files: safetensors under the field's names, the configuration in the metadata.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::{Config, ConfigError, positions};
+
+/// A model's configuration and the elements of its parameters, on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The sizes.
+    pub config: Config,
+    /// The elements of each of [`Config::parameters`], in order.
+    pub values: Vec<Vec<f32>>,
+    /// (T, D): the position embedding.
+    pub positions: Vec<f32>,
+}
+
+/// Why a file of weights could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file could not be read.
+    #[error("cannot read the weights {path}: {reason}; check --weights")]
+    Read {
+        /// The path as given.
+        path: String,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// No safetensors file, or not all of one.
+    #[error("{name} is no complete safetensors file ({reason}); download or train it again")]
+    Format {
+        /// The file.
+        name: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// The metadata does not say what model this is.
+    #[error("{name} does not say what model it holds ({reason}); weights of this project have their configuration in the metadata entry `config`")]
+    Metadata {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The configuration is no model.
+    #[error("{name}: {error}")]
+    Config {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        error: ConfigError,
+    },
+    /// A tensor is missing or does not fit the configuration.
+    #[error("{name} does not fit its own configuration: {reason}")]
+    Tensor {
+        /// The file.
+        name: String,
+        /// Which tensor, and what was expected.
+        reason: String,
+    },
+}
+
+/// The metadata entry that holds the configuration, and the tensor of positions.
+const CONFIG: &str = "config";
+const POSITIONS: &str = "pos_embed";
+
+impl Weights {
+    /// Weights from a file.
+    ///
+    /// # Errors
+    /// [`WeightsError`], each with the file's name.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        let name = path.as_ref().display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
+        Self::from_bytes(&bytes, &name)
+    }
+
+    /// Weights from the bytes of a file; `name` is for error messages.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
+        let format = |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
+        let config = read_config(metadata.metadata().as_ref(), name)?;
+        let values = config
+            .parameters()
+            .iter()
+            .map(|spec| read_tensor(&tensors, &spec.name, &spec.shape, name))
+            .collect::<Result<_, _>>()?;
+        let shape = [1, config.tokens(), config.width];
+        let positions = if tensors.names().contains(&POSITIONS) {
+            read_tensor(&tensors, POSITIONS, &shape, name)?
+        } else {
+            positions::sine_cosine(config.side / config.patch, config.width)
+        };
+        Ok(Self { config, values, positions })
+    }
+
+    /// The bytes of a file that holds these weights, with further `metadata` entries.
+    ///
+    /// # Errors
+    /// [`WeightsError::Format`] where the tensors cannot be laid out.
+    pub fn to_bytes(&self, metadata: &[(&str, String)]) -> Result<Vec<u8>, WeightsError> {
+        let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
+        let view = |shape: &[usize], values: &'_ [f32]| (shape.to_vec(), bytemuck::cast_slice::<f32, u8>(values).to_vec());
+        let mut tensors: Vec<(String, (Vec<usize>, Vec<u8>))> = self
+            .config
+            .parameters()
+            .into_iter()
+            .zip(&self.values)
+            .map(|(spec, values)| (spec.name, view(&spec.shape, values)))
+            .collect();
+        tensors.push((POSITIONS.into(), view(&[1, self.config.tokens(), self.config.width], &self.positions)));
+        let views = tensors
+            .iter()
+            .map(|(name, (shape, bytes))| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|error| format(error.to_string()))?;
+        let config = serde_json::to_string(&self.config).map_err(|error| format(error.to_string()))?;
+        let mut entries = HashMap::from([(CONFIG.to_owned(), config)]);
+        entries.extend(metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        safetensors::serialize(views, Some(entries)).map_err(|error| format(error.to_string()))
+    }
+}
+
+fn read_config(metadata: Option<&HashMap<String, String>>, name: &str) -> Result<Config, WeightsError> {
+    let text = metadata
+        .and_then(|entries| entries.get(CONFIG))
+        .ok_or_else(|| WeightsError::Metadata { name: name.into(), reason: "the entry is missing".into() })?;
+    let config: Config = serde_json::from_str(text)
+        .map_err(|error| WeightsError::Metadata { name: name.into(), reason: error.to_string() })?;
+    config.validate().map_err(|error| WeightsError::Config { name: name.into(), error })?;
+    Ok(config)
+}
+
+fn read_tensor(tensors: &SafeTensors<'_>, tensor: &str, shape: &[usize], name: &str) -> Result<Vec<f32>, WeightsError> {
+    let wrong = |reason: String| WeightsError::Tensor { name: name.into(), reason };
+    let view = tensors.tensor(tensor).map_err(|_| wrong(format!("`{tensor}` is missing")))?;
+    if view.dtype() != Dtype::F32 || view.shape() != shape {
+        return Err(wrong(format!(
+            "`{tensor}` is {:?} {:?}, expected F32 {shape:?}",
+            view.dtype(),
+            view.shape()
+        )));
+    }
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(wrong(format!("`{tensor}` has {} at element {index}", values[index]))),
+        None => Ok(values),
+    }
+}

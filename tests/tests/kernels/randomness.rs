@@ -1,0 +1,136 @@
+//! Group R.
+
+use kernels::{GatherBatch, GaussianNoise, LabelDropout, UniformTime};
+use tests::harness::{Bench, Tolerance, Values, on_each_device};
+use tests::oracle::randomness as oracle;
+use tests::oracle::wide;
+
+use super::{FOLDED, LENGTHS, expect_refusal};
+
+/// Both words of each but the first are in use.
+const SEEDS: [u64; 3] = [0, 0x0123_4567_89ab_cdef, u64::MAX];
+
+fn gather_case(bench: &mut Bench, [count, size, batch]: [usize; 3], seed: u64, position: u64) {
+    let bytes = |len| Values::new(len as u64).below(256, len).iter().map(|byte| *byte as u8).collect::<Vec<u8>>();
+    let (pixels, classes) = (bytes(count * size), bytes(count));
+    let (images, labels) = (bench.upload(&pixels), bench.upload(&classes));
+    let (out_images, out_labels) = (bench.output(batch * size), bench.output(batch));
+    GatherBatch {
+        images: &images,
+        labels: &labels,
+        out_images: &out_images,
+        out_labels: &out_labels,
+        seed,
+        position,
+        count,
+        size,
+        batch,
+    }
+    .launch(&mut bench.stream)
+    .unwrap();
+    let (want_images, want_labels) = oracle::gather_batch(&pixels, &classes, seed, position, batch);
+    let case = format!("gather_batch {batch} of ({count}, {size}), seed {seed}, position {position}");
+    bench.expect_words(format_args!("out_labels of {case}"), &out_labels, &want_labels);
+    // A division, which GPUs may round to 2.5 units in the last place.
+    let tolerance = Tolerance { absolute: 5e-7, relative: 0.0 };
+    bench.expect(format_args!("out_images of {case}"), &out_images, &want_images, tolerance);
+}
+
+#[test]
+pub fn gather_batch() {
+    // Around powers of four the permutation changes its width; odd sizes put images across words.
+    let shapes = [[1, 1, 1], [2, 3, 2], [4, 5, 3], [5, 1, 5], [16, 4, 7], [17, 7, 17], [65, 65, 64], [1021, 28 * 28, 64]];
+    on_each_device(|bench| {
+        for ([count, size, batch], seed) in shapes.iter().flat_map(|shape| SEEDS.map(|seed| (*shape, seed))) {
+            // The start, the last sample of an epoch, far on, and beyond 32 bits.
+            for position in [0, count as u64 - 1, 1_000_003, 5_000_000_000_000] {
+                let position = if position / count as u64 > u64::from(u32::MAX) { 4_000_000_007 } else { position };
+                gather_case(bench, [count, size, batch], seed, position);
+            }
+        }
+        // More samples than workgroups in a row of them.
+        gather_case(bench, [70_001, 1, 66_000], 7, 69_000);
+
+        let (images, labels) = (bench.output(8), bench.output(2)); // 6 samples of 5 bytes
+        let (out_images, out_labels) = (bench.output(20), bench.output(4));
+        let launch = GatherBatch {
+            images: &images,
+            labels: &labels,
+            out_images: &out_images,
+            out_labels: &out_labels,
+            seed: 0,
+            position: 0,
+            count: 6,
+            size: 5,
+            batch: 4,
+        };
+        refuses_buffers!(bench, launch, GatherBatch { images, labels, out_images, out_labels });
+        let (out_images, out_labels) = (bench.output(35), bench.output(7));
+        let larger = GatherBatch { out_images: &out_images, out_labels: &out_labels, batch: 7, ..launch };
+        expect_refusal(larger.launch(&mut bench.stream), "a batch larger than the data set");
+    });
+}
+
+#[test]
+pub fn label_dropout() {
+    on_each_device(|bench| {
+        for (len, (probability, step)) in LENGTHS.iter().zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].iter().cycle()) {
+            for seed in SEEDS {
+                let before = Values::new(*len as u64).below(10, *len);
+                let labels = bench.upload(&before);
+                LabelDropout { labels: &labels, seed, step: *step, probability: *probability, null_class: 10 }
+                    .launch(&mut bench.stream)
+                    .unwrap();
+                let want = oracle::label_dropout(&before, seed, *step, *probability, 10);
+                let case = format_args!("label_dropout ({len}), seed {seed}, step {step}, probability {probability}");
+                bench.expect_words(case, &labels, &want);
+            }
+        }
+        let labels = bench.output(0);
+        let launch = LabelDropout { labels: &labels, seed: 0, step: 0, probability: 0.1, null_class: 10 };
+        expect_refusal(launch.launch(&mut bench.stream), "no labels");
+    });
+}
+
+fn noise_case(bench: &mut Bench, [items, size]: [usize; 2], seed: u64, step: u32, first_item: u32) {
+    let out = bench.output(items * size);
+    GaussianNoise { out: &out, seed, step, first_item, items, size }.launch(&mut bench.stream).unwrap();
+    let want = oracle::gaussian_noise(seed, step, first_item, items, size);
+    let case = format_args!("gaussian_noise ({items}, {size}), seed {seed}, step {step}, first item {first_item}");
+    // Logarithm and sine are good to some 2e-7; the radius, up to 6, multiplies that.
+    bench.expect(case, &out, &want, Tolerance { absolute: 2e-6, relative: 2e-6 });
+}
+
+#[test]
+pub fn gaussian_noise() {
+    let shapes = [[1, 1], [3, 1], [2, 2], [2, 3], [5, 4], [3, 5], [13, 67], [7, 28 * 28], [64, 196], [1, 200_003]];
+    on_each_device(|bench| {
+        for ((shape, seed), step) in shapes.iter().flat_map(|shape| SEEDS.map(|seed| (*shape, seed))).zip(0..) {
+            noise_case(bench, shape, seed, step, 0);
+            noise_case(bench, shape, seed, step + 1, 4_000_000_000);
+        }
+        noise_case(bench, [FOLDED, 1], 1, 2, 3);
+        let out = bench.output(6);
+        let launch = GaussianNoise { out: &out, seed: 0, step: 0, first_item: 0, items: 2, size: 3 };
+        refuses_buffers!(bench, launch, GaussianNoise { out });
+        let beyond = GaussianNoise { first_item: u32::MAX - 1, ..launch };
+        expect_refusal(beyond.launch(&mut bench.stream), "items beyond 32 bits");
+    });
+}
+
+#[test]
+pub fn uniform_time() {
+    on_each_device(|bench| {
+        for (len, step) in LENGTHS.iter().zip([0, 1, 1_000_000, u32::MAX].iter().cycle()) {
+            for seed in SEEDS {
+                let out = bench.output(*len);
+                UniformTime { out: &out, seed, step: *step }.launch(&mut bench.stream).unwrap();
+                let want = oracle::uniform_time(seed, *step, *len);
+                bench.expect(format_args!("uniform_time ({len}), seed {seed}, step {step}"), &out, &want, Tolerance::EXACT);
+                assert!(wide(&bench.read::<f32>(&out)).iter().all(|t| 0.0 < *t && *t < 1.0));
+            }
+        }
+        let out = bench.output(0);
+        expect_refusal(UniformTime { out: &out, seed: 0, step: 0 }.launch(&mut bench.stream), "no times");
+    });
+}
