@@ -44,7 +44,6 @@ pub struct Optimizer {
     /// Steps taken.
     pub steps: u32,
     partials: Buffer,
-    clip: Buffer,
 }
 
 impl Optimizer {
@@ -62,24 +61,24 @@ impl Optimizer {
             average,
             steps: 0,
             partials: stream.allocate(PARTIALS)?,
-            clip: stream.allocate(2)?,
         })
     }
 
     /// Applies the gradients at a learning rate. The average decays by
-    /// min(average_decay, (1 + step) / (10 + step)), so that it forgets its start.
+    /// min(average_decay, (1 + step) / (10 + step)), so that it forgets its start. `clip` (2) gets the
+    /// norm of all gradients and the factor they were multiplied with.
     ///
     /// # Errors
     /// What the device reports.
-    pub fn step(&mut self, stream: &mut Stream, parameters: &Parameters, gradients: &Gradients, rate: f32) -> Result<()> {
+    pub fn step(&mut self, stream: &mut Stream, parameters: &Parameters, gradients: &Gradients, rate: f32, clip: &Buffer) -> Result<()> {
         self.steps += 1;
         let AdamWOptions { beta1, beta2, epsilon, weight_decay, max_norm, average_decay } = self.options;
         let step = self.steps as f32;
         SumOfSquares { x: gradients.arena(), partials: &self.partials }.launch(stream)?;
-        GradientClip { partials: &self.partials, out: &self.clip, max_norm }.launch(stream)?;
+        GradientClip { partials: &self.partials, out: clip, max_norm }.launch(stream)?;
         AdamW {
             gradients: gradients.arena(),
-            clip: &self.clip,
+            clip,
             parameters: parameters.arena(),
             first: &self.first,
             second: &self.second,
@@ -93,10 +92,5 @@ impl Optimizer {
             decay: average_decay.min((1.0 + step) / (10.0 + step)),
         }
         .launch(stream)
-    }
-
-    /// The norm of all gradients at the last step, and the factor they were multiplied with.
-    pub fn clip(&self) -> &Buffer {
-        &self.clip
     }
 }

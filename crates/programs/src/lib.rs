@@ -1,10 +1,14 @@
 //! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
-//! and pictures in the terminal.
+//! pictures in the terminal, the flags that choose a device, and how a program ends.
 
+mod device;
 mod files;
 mod pictures;
+mod run;
 mod terminal;
 
+pub use device::DeviceArgs;
 pub use files::{FileError, check_writable, write_atomically};
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png, to_byte};
+pub use run::run;
 pub use terminal::show;

@@ -104,14 +104,14 @@ impl Modulated {
         let statistics = super::wide(statistics);
         let normalised = self.normalised(x, &statistics);
         let inner = |i: usize| f64::from(upstream[i]) * (1.0 + f64::from(modulation[self.place(i, scale)]));
-        let inner: Vec<f64> = (0..x.len()).map(inner).collect();
-        let element = |i: usize| {
-            let row = i / self.width * self.width..(i / self.width + 1) * self.width;
-            let mean = inner[row.clone()].iter().sum::<f64>() / self.width as f64;
-            let along = row.map(|j| inner[j] * normalised[j]).sum::<f64>() / self.width as f64;
-            statistics[i / self.width * 2 + 1] * (inner[i] - mean - normalised[i] * along)
+        let of_row = |row: usize| {
+            let columns = row * self.width..(row + 1) * self.width;
+            let mean = columns.clone().map(inner).sum::<f64>() / self.width as f64;
+            let along = columns.clone().map(|i| inner(i) * normalised[i]).sum::<f64>() / self.width as f64;
+            let deviation = statistics[row * 2 + 1];
+            columns.map(|i| deviation * (inner(i) - mean - normalised[i] * along)).collect::<Vec<_>>()
         };
-        (0..x.len()).map(element).collect()
+        (0..self.batch * self.tokens).flat_map(of_row).collect()
     }
 
     /// The gradient in the modulation of [`Modulated::layer_norm_modulate`], (B, M), zero elsewhere.

@@ -202,8 +202,8 @@ pub fn layer_norm_modulate() {
             }
         }
         // More rows than workgroups in a row of them.
-        let folded = Modulated { batch: 2, tokens: 33_001, width: 3, modulation_width: 6 };
-        layer_norm_modulate_case(bench, &folded, [3, 0], 1.0, 1);
+        let folded = Modulated { batch: 2, tokens: 33_001, width: 17, modulation_width: 34 };
+        layer_norm_modulate_case(bench, &folded, [17, 0], 1.0, 1);
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let sequence = Sequence { batch: 2, tokens: 3, width: 5, modulation_width: 10 };
@@ -263,8 +263,8 @@ pub fn layer_norm_modulate_backward() {
                 }
             }
         }
-        let folded = Modulated { batch: 2, tokens: 33_001, width: 3, modulation_width: 6 };
-        layer_norm_modulate_backward_case(bench, &folded, 3, 1.0, true, 1);
+        let folded = Modulated { batch: 2, tokens: 33_001, width: 17, modulation_width: 34 };
+        layer_norm_modulate_backward_case(bench, &folded, 17, 1.0, true, 1);
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = LayerNormModulateBackward {

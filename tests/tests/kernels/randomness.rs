@@ -10,6 +10,11 @@ use super::{FOLDED, LENGTHS, expect_refusal};
 /// Both words of each but the first are in use.
 const SEEDS: [u64; 3] = [0, 0x0123_4567_89ab_cdef, u64::MAX];
 
+/// One seed is enough where there are millions of draws.
+fn seeds_for(len: usize) -> Vec<u64> {
+    if len < FOLDED { SEEDS.to_vec() } else { vec![SEEDS[1]] }
+}
+
 fn gather_case(bench: &mut Bench, [count, size, batch]: [usize; 3], seed: u64, position: u64) {
     let bytes = |len| Values::new(len as u64).below(256, len).iter().map(|byte| *byte as u8).collect::<Vec<u8>>();
     let (pixels, classes) = (bytes(count * size), bytes(count));
@@ -75,7 +80,7 @@ pub fn gather_batch() {
 pub fn label_dropout() {
     on_each_device(|bench| {
         for (len, (probability, step)) in LENGTHS.iter().zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].iter().cycle()) {
-            for seed in SEEDS {
+            for seed in seeds_for(*len) {
                 let before = Values::new(*len as u64).below(10, *len);
                 let labels = bench.upload(&before);
                 LabelDropout { labels: &labels, seed, step: *step, probability: *probability, null_class: 10 }
@@ -122,7 +127,7 @@ pub fn gaussian_noise() {
 pub fn uniform_time() {
     on_each_device(|bench| {
         for (len, step) in LENGTHS.iter().zip([0, 1, 1_000_000, u32::MAX].iter().cycle()) {
-            for seed in SEEDS {
+            for seed in seeds_for(*len) {
                 let out = bench.output(*len);
                 UniformTime { out: &out, seed, step: *step }.launch(&mut bench.stream).unwrap();
                 let want = oracle::uniform_time(seed, *step, *len);

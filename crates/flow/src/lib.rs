@@ -1,0 +1,8 @@
+//! Flow matching with the Gaussian CondOT path (Lipman et al., 2210.02747): noise at t = 0, data at
+//! t = 1, x_t = t · data + (1 − t) · noise, and a network that learns the velocity data − noise.
+
+mod sample;
+mod train;
+
+pub use sample::{SampleOptions, sample};
+pub use train::{Images, StepRecord, TrainOptions, Training};

@@ -1,0 +1,77 @@
+//! From noise to images.
+
+use autograd::Tape;
+use dit::{Dit, Input};
+use kernels::{Euler, Fill, GaussianNoise, GuidanceEuler};
+use runtime::{Buffer, Result, Stream};
+
+/// How images are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleOptions {
+    /// Euler steps from t = 0 to t = 1, each an evaluation of the network (two with guidance).
+    pub steps: usize,
+    /// The guidance scale s of v = v_null + s · (v_class − v_null); 1 is no guidance.
+    pub guidance: f32,
+    /// The seed of the noise. Image i of a seed is the same in whatever batch it is drawn.
+    pub seed: u64,
+    /// Images at once, at most.
+    pub batch: usize,
+}
+
+/// Draws an image for each of `labels`, and returns them as (N, C, S, S), about within [−1, 1].
+/// `progress` hears of every step: how many of all batches' steps are done.
+///
+/// # Errors
+/// What the device reports.
+pub fn sample(
+    stream: &mut Stream,
+    model: &Dit,
+    labels: &[u32],
+    options: &SampleOptions,
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<f32>> {
+    let mut images = Vec::with_capacity(labels.len() * model.config().image_size());
+    for (index, chunk) in labels.chunks(options.batch).enumerate() {
+        let first_item = (index * options.batch) as u32;
+        let done = index * options.steps;
+        let batch = sample_batch(stream, model, chunk, options, first_item, |step| progress(done + step))?;
+        images.extend(stream.read::<f32>(&batch)?);
+    }
+    Ok(images)
+}
+
+fn sample_batch(
+    stream: &mut Stream,
+    model: &Dit,
+    labels: &[u32],
+    options: &SampleOptions,
+    first_item: u32,
+    mut progress: impl FnMut(usize),
+) -> Result<Buffer> {
+    let (items, size) = (labels.len(), model.config().image_size());
+    let SampleOptions { steps, guidance, seed, .. } = *options;
+    let guided = guidance != 1.0;
+    let mut all_labels = labels.to_vec();
+    if guided {
+        all_labels.resize(2 * items, model.config().classes as u32);
+    }
+    let batch = all_labels.len();
+    let all_labels = stream.upload(&all_labels)?;
+    let time = stream.allocate(batch)?;
+    let x = stream.allocate(items * size)?;
+    GaussianNoise { out: &x, seed, step: 0, first_item, items, size }.launch(stream)?;
+    let dt = 1.0 / steps as f32;
+    for step in 0..steps {
+        Fill { out: &time, value: step as f32 / steps as f32 }.launch(stream)?;
+        let input = Input { images: &x, source_batch: items, time: &time, labels: &all_labels, batch };
+        let velocity = model.forward(&mut Tape::inference(stream, model.parameters()), &input)?;
+        if guided {
+            GuidanceEuler { velocity: velocity.value(), x: &x, guidance, dt, batch: items, size }.launch(stream)?;
+        } else {
+            Euler { velocity: velocity.value(), x: &x, dt }.launch(stream)?;
+        }
+        stream.submit()?;
+        progress(step + 1);
+    }
+    Ok(x)
+}

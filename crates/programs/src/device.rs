@@ -1,0 +1,63 @@
+//! The flags with which every program chooses its device.
+
+use clap::{Args, ValueEnum};
+use runtime::{Backend, Device, DeviceChoice, DeviceOptions, list_adapters};
+
+/// Where the kernels run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct DeviceArgs {
+    /// A GPU, the CPU, or a hardware GPU where there is one and else the CPU
+    #[arg(long, value_enum, default_value = "auto")]
+    device: Choice,
+
+    /// Only adapters under this interface: vulkan, metal, dx12 or gl
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<Backend>,
+
+    /// Only adapters with this in their name; the one way to a software adapter such as llvmpipe
+    #[arg(long, value_name = "SUBSTRING")]
+    adapter: Option<String>,
+
+    /// List the devices that can be used, and leave
+    #[arg(long)]
+    pub list_devices: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl DeviceArgs {
+    /// Opens the device that was asked for.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open(&self) -> runtime::Result<Device> {
+        Device::open(&DeviceOptions {
+            choice: match self.device {
+                Choice::Auto => DeviceChoice::Auto,
+                Choice::Gpu => DeviceChoice::Gpu,
+                Choice::Cpu => DeviceChoice::Cpu,
+            },
+            backend: self.backend,
+            adapter: self.adapter.clone(),
+            default_limits: false,
+        })
+    }
+
+    /// Prints what `--list-devices` lists: every adapter, then the CPU.
+    ///
+    /// # Errors
+    /// As [`Device::open`] for the CPU.
+    pub fn print_list() -> runtime::Result<()> {
+        for adapter in list_adapters() {
+            println!("{adapter}  driver: {}", adapter.driver);
+        }
+        println!("{}", Device::open(&DeviceOptions::cpu())?);
+        Ok(())
+    }
+}
