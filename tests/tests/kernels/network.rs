@@ -135,10 +135,11 @@ const CHUNKS: [fn(usize) -> [usize; 3]; 5] = [
     |d| [2 * d + 5, 1, d + 3],
 ];
 
-/// B, T, D: ones, primes, around the 64 lanes of a workgroup, the presets'.
-const SEQUENCES: [[usize; 3]; 9] = [
+/// B, T, D: ones, primes, each of the three the smallest, around the 64 lanes of a workgroup, the presets'.
+const SEQUENCES: [[usize; 3]; 10] = [
     [1, 1, 1],
     [2, 3, 5],
+    [7, 5, 3],
     [3, 7, 17],
     [5, 13, 67],
     [2, 65, 64],
@@ -363,8 +364,9 @@ pub fn gate_backward() {
 }
 
 /// B, T, H, Dh and what the values are multiplied with: 6 gives scores beyond what exp takes, unless
-/// the largest is subtracted first.
-const HEADS: [([usize; 4], f32); 12] = [
+/// a large one is subtracted first, and 40 unless it is the largest.
+const HEADS: [([usize; 4], f32); 13] = [
+    ([2, 5, 2, 8], 40.0),
     ([1, 1, 1, 4], 1.0),
     ([2, 3, 2, 4], 1.0),
     ([1, 7, 3, 8], 6.0),
@@ -429,7 +431,8 @@ pub fn attention() {
 #[test]
 pub fn attention_backward() {
     on_each_device(|bench| {
-        for ([batch, tokens, heads, head_dim], magnitude) in HEADS {
+        // Above 10 an f32 has not the digits to recompute weights from their logarithm.
+        for ([batch, tokens, heads, head_dim], magnitude) in HEADS.into_iter().filter(|(_, magnitude)| *magnitude < 10.0) {
             let shape = oracle::network::Attention { batch, tokens, heads, head_dim };
             let mut random = Values::new(tokens as u64);
             let values: Vec<f32> =

@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::presets::Preset;
+
+/// Train a diffusion transformer by flow matching.
+///
+/// Without arguments it trains on MNIST, which is built in, with the preset that suits the device:
+/// `small` on a CPU, `base` on a GPU. Everything about the run goes into one folder: samples over
+/// time, metrics.csv, a checkpoint to resume from, and weights.safetensors for the sampler.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  trainer                                   train with the preset that suits the device
+  trainer --preset tiny --epochs 1          a first look, in a minute or two
+  trainer --steps 300 --sample-every 100    a short run with three sample grids
+  trainer --resume runs/2026-01-31-mnist    go on where a run was left
+  trainer --data path/to/fashion-mnist      other IDX files, gzipped or not
+  sampler --weights runs/2026-01-31-mnist/weights.safetensors"
+)]
+pub struct Arguments {
+    /// Sizes and defaults that go together; `small` on a CPU and `base` on a GPU if not given
+    #[arg(long, value_enum, conflicts_with = "resume")]
+    pub preset: Option<Preset>,
+
+    /// Steps to train
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "epochs")]
+    pub steps: Option<u32>,
+
+    /// Passes over the training images
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub epochs: Option<f64>,
+
+    /// Images a step
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    pub batch: Option<usize>,
+
+    /// The learning rate after warm-up; from there it falls to zero along a cosine
+    #[arg(long, value_name = "RATE", value_parser = positive, conflicts_with = "resume")]
+    pub lr: Option<f64>,
+
+    /// Steps over which the learning rate rises from zero
+    #[arg(long, value_name = "STEPS", conflicts_with = "resume")]
+    pub warmup: Option<u32>,
+
+    /// The decay of the moving average of the weights, which is what samples; within [0, 1)
+    #[arg(long, value_name = "DECAY", value_parser = fraction, conflicts_with = "resume")]
+    pub ema: Option<f64>,
+
+    /// The seed of everything random: the same seed on the same device is the same run
+    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "resume")]
+    pub seed: u64,
+
+    /// A directory with IDX files as MNIST is published in, gzipped or not [default: the built-in MNIST]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub data: Option<PathBuf>,
+
+    /// The folder of the run [default: runs/DATE-DATA]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Go on with the run in this folder; --steps or --epochs lengthen it
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// Steps between checkpoints
+    #[arg(long, value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub checkpoint_every: u32,
+
+    /// Steps between grids of samples, drawn with the averaged weights; 0 for one at the end only
+    #[arg(long, value_name = "STEPS", default_value_t = 500)]
+    pub sample_every: u32,
+
+    /// Steps between readings of the loss, which wait for the device
+    #[arg(long, value_name = "STEPS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub log_every: u32,
+
+    /// Where the kernels run.
+    #[command(flatten)]
+    pub device: programs::DeviceArgs,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("give a number above 0".into()),
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to below 1".into()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(value) if (1..=65_536).contains(&value) => Ok(value),
+        _ => Err("give a whole number from 1 to 65536".into()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Checkpoints: everything that resuming needs, in one safetensors file that is replaced whole.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use flow::Training;
+use runtime::{Buffer, Stream};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::settings::Settings;
+
+/// Metadata entries.
+const SETTINGS: &str = "settings";
+const STEPS: &str = "steps";
+
+/// A checkpoint on the host.
+pub struct Checkpoint {
+    /// The settings of the run.
+    pub settings: Settings,
+    /// Steps taken.
+    pub steps: u32,
+    arenas: Vec<Vec<Vec<f32>>>,
+}
+
+/// The arenas that make the state of a run, with the prefix of their tensors' names.
+fn arenas(training: &Training) -> [(&'static str, Buffer); 4] {
+    [
+        ("parameters", training.model.parameters().arena().clone()),
+        ("average", training.optimizer.average.clone()),
+        ("first_moment", training.optimizer.first.clone()),
+        ("second_moment", training.optimizer.second.clone()),
+    ]
+}
+
+/// Writes the state of a run, and the averaged weights beside it.
+pub fn save(stream: &mut Stream, training: &Training, settings: &Settings, checkpoint: &Path, weights: &Path) -> anyhow::Result<()> {
+    let parameters = training.model.parameters();
+    let mut tensors = Vec::new();
+    for (prefix, arena) in arenas(training) {
+        for (spec, values) in parameters.specs().iter().zip(parameters.read(stream, &arena)?) {
+            let bytes: Vec<u8> = bytemuck::cast_slice(&values).to_vec();
+            tensors.push((format!("{prefix}/{}", spec.name), spec.shape.clone(), bytes));
+        }
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    let steps = training.optimizer.steps.to_string();
+    let metadata =
+        HashMap::from([(SETTINGS.to_owned(), serde_json::to_string(settings)?), (STEPS.to_owned(), steps.clone())]);
+    let bytes = safetensors::serialize(views, Some(metadata))?;
+    programs::write_atomically(checkpoint, |file| file.write_all(&bytes))?;
+
+    let entries = [("steps", steps), ("seed", settings.seed.to_string()), ("batch", settings.batch.to_string())];
+    let bytes = training.averaged_model().weights(stream)?.to_bytes(&entries)?;
+    Ok(programs::write_atomically(weights, |file| file.write_all(&bytes))?)
+}
+
+impl Checkpoint {
+    /// Reads and checks a checkpoint.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
+    }
+
+    fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let entry = |name: &str| {
+            let entries = metadata.metadata().as_ref();
+            entries.and_then(|entries| entries.get(name)).ok_or_else(|| anyhow!("its metadata has no entry `{name}`"))
+        };
+        let settings: Settings = serde_json::from_str(entry(SETTINGS)?)?;
+        settings.model.validate()?;
+        let steps: u32 = entry(STEPS)?.parse().context("its number of steps is no number")?;
+        let specs = settings.model.parameters();
+        let arenas = ["parameters", "average", "first_moment", "second_moment"]
+            .iter()
+            .map(|prefix| specs.iter().map(|spec| read(&tensors, &format!("{prefix}/{}", spec.name), &spec.shape)).collect())
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { settings, steps, arenas })
+    }
+
+    /// Puts a run into the state of this checkpoint.
+    pub fn restore(&self, stream: &mut Stream, training: &mut Training) -> anyhow::Result<()> {
+        for ((_, arena), values) in arenas(training).iter().zip(&self.arenas) {
+            training.model.parameters().write(stream, arena, values)?;
+        }
+        training.optimizer.steps = self.steps;
+        Ok(())
+    }
+}
+
+fn read(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
+    let view = tensors.tensor(name).map_err(|_| anyhow!("`{name}` is missing"))?;
+    if view.dtype() != Dtype::F32 || view.shape() != shape {
+        bail!("`{name}` is {:?} {:?}, expected F32 {shape:?}", view.dtype(), view.shape());
+    }
+    Ok(bytemuck::pod_collect_to_vec(view.data()))
+}

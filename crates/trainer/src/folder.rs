@@ -1,0 +1,86 @@
+//! The folder of a run.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::{Context, bail};
+
+/// The paths in a run's folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// A folder for a new run: the one given, which must not hold a run, or a fresh one in `runs`.
+    pub fn create(given: Option<&Path>, data_name: &str) -> anyhow::Result<Self> {
+        let root = match given {
+            Some(path) => path.to_path_buf(),
+            None => fresh(data_name),
+        };
+        let folder = Self { root };
+        if folder.checkpoint().exists() {
+            let root = folder.root.display();
+            bail!("{root} holds a run already; go on with it by --resume {root}, or choose another --out");
+        }
+        fs::create_dir_all(folder.samples())
+            .with_context(|| format!("cannot create the run's folder {}; choose another --out", folder.root.display()))?;
+        // A folder that exists need not take files, and training must not find that out in an hour.
+        probe(&folder.root)
+            .with_context(|| format!("cannot write into the run's folder {}; choose another --out", folder.root.display()))?;
+        Ok(folder)
+    }
+
+    /// The folder of a run that is there.
+    pub fn existing(root: &Path) -> anyhow::Result<Self> {
+        let folder = Self { root: root.to_path_buf() };
+        if !folder.checkpoint().is_file() {
+            bail!("{} holds no run to resume: it has no checkpoint.safetensors; check --resume", root.display());
+        }
+        Ok(folder)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything that resuming needs.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint.safetensors")
+    }
+
+    /// The averaged weights, for the sampler.
+    pub fn weights(&self) -> PathBuf {
+        self.root.join("weights.safetensors")
+    }
+
+    /// Loss, norm and rate of every step.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.csv")
+    }
+
+    /// A grid of samples after a step.
+    pub fn sample(&self, step: u32) -> PathBuf {
+        self.samples().join(format!("step-{step:06}.png"))
+    }
+
+    fn samples(&self) -> PathBuf {
+        self.root.join("samples")
+    }
+}
+
+fn fresh(data_name: &str) -> PathBuf {
+    let name: String =
+        data_name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let stem = format!("{}-{name}", jiff::ZonedDateTime::now().strftime("%Y-%m-%d"));
+    let numbered = (2..).map(|number| format!("{stem}-{number}"));
+    let mut candidates = std::iter::once(stem.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
+    candidates.find(|path| !path.exists()).unwrap_or_default()
+}
+
+fn probe(directory: &Path) -> io::Result<()> {
+    let path = directory.join(".probe");
+    fs::write(&path, b"probe")?;
+    fs::remove_file(path)
+}

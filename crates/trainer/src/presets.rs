@@ -1,0 +1,59 @@
+//! Sizes and defaults that go together.
+
+use clap::ValueEnum;
+use dit::Config;
+
+/// What multiplies t before its features are taken: see [`Config::time_scale`].
+const TIME_SCALE: f32 = 1000.0;
+
+/// A named set of sizes and defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// 0.2 M parameters, patch 4: to try things out
+    Tiny,
+    /// 1.3 M parameters, patch 4: good digits on a CPU
+    Small,
+    /// 7.2 M parameters, patch 2: for a GPU
+    Base,
+}
+
+/// The defaults of a preset, besides the model's sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    /// Images a step.
+    pub batch: usize,
+    /// The learning rate after warm-up.
+    pub rate: f64,
+    /// Steps of warm-up.
+    pub warmup: u32,
+    /// The decay of the moving average.
+    pub average_decay: f64,
+    /// Passes over the images.
+    pub epochs: f64,
+}
+
+impl Preset {
+    /// The preset for a kind of device.
+    pub fn for_device(hardware_gpu: bool) -> Self {
+        if hardware_gpu { Self::Base } else { Self::Small }
+    }
+
+    /// The model for images of a shape; valid if the patch divides the side.
+    pub fn config(self, side: usize, channels: usize, classes: usize) -> Config {
+        let (patch, width, depth, heads) = match self {
+            Self::Tiny => (4, 64, 3, 2),
+            Self::Small => (4, 128, 4, 4),
+            Self::Base => (2, 256, 6, 8),
+        };
+        Config { side, channels, patch, width, depth, heads, classes, time_scale: TIME_SCALE }
+    }
+
+    /// What goes with the sizes.
+    pub fn defaults(self) -> Defaults {
+        match self {
+            Self::Tiny => Defaults { batch: 64, rate: 2e-3, warmup: 100, average_decay: 0.995, epochs: 2.0 },
+            Self::Small => Defaults { batch: 64, rate: 1e-3, warmup: 200, average_decay: 0.999, epochs: 8.0 },
+            Self::Base => Defaults { batch: 128, rate: 5e-4, warmup: 500, average_decay: 0.9995, epochs: 30.0 },
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What makes a run the run it is: stored in its checkpoint, and not changed by resuming.
+
+use anyhow::bail;
+use autograd::AdamWOptions;
+use datasets::Splits;
+use dit::Config;
+use flow::TrainOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Arguments;
+use crate::presets::Preset;
+
+/// The share of labels dropped in training (Ho and Salimans, 2207.12598).
+const LABEL_DROPOUT: f32 = 0.1;
+
+/// The settings of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The model's sizes.
+    pub model: Config,
+    /// The directory of the data; none for the built-in MNIST.
+    pub data: Option<std::path::PathBuf>,
+    /// Images a step.
+    pub batch: usize,
+    /// The learning rate after warm-up.
+    pub rate: f64,
+    /// Steps of warm-up.
+    pub warmup: u32,
+    /// The decay of the moving average of the weights.
+    pub average_decay: f64,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Steps of the whole run, which the learning rate's cosine spans.
+    pub steps: u32,
+}
+
+impl Settings {
+    /// The settings of a new run.
+    pub fn new(arguments: &Arguments, splits: &Splits, hardware_gpu: bool) -> anyhow::Result<Self> {
+        let preset = arguments.preset.unwrap_or(Preset::for_device(hardware_gpu));
+        let defaults = preset.defaults();
+        let train = &splits.train;
+        let model = preset.config(train.side(), train.channels(), train.classes());
+        model.validate()?;
+        let data = arguments.data.as_deref().map(std::path::absolute).transpose()?;
+        let mut settings = Self {
+            model,
+            data,
+            batch: arguments.batch.unwrap_or(defaults.batch.min(train.count())),
+            rate: arguments.lr.unwrap_or(defaults.rate),
+            warmup: arguments.warmup.unwrap_or(defaults.warmup),
+            average_decay: arguments.ema.unwrap_or(defaults.average_decay),
+            seed: arguments.seed,
+            steps: 0,
+        };
+        if settings.batch > train.count() {
+            bail!("--batch {} exceeds the {} training images; choose a smaller one", settings.batch, train.count());
+        }
+        settings.steps = settings.total_steps(arguments, train.count())?.unwrap_or(0);
+        if settings.steps == 0 {
+            settings.steps = settings.steps_of(defaults.epochs, train.count())?;
+        }
+        Ok(settings)
+    }
+
+    /// The total that `--steps` or `--epochs` ask for, if either is given.
+    pub fn total_steps(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Option<u32>> {
+        match (arguments.steps, arguments.epochs) {
+            (Some(steps), _) => Ok(Some(steps)),
+            (None, Some(epochs)) => self.steps_of(epochs, images).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn steps_of(&self, epochs: f64, images: usize) -> anyhow::Result<u32> {
+        let steps = (epochs * images as f64 / self.batch as f64).ceil().max(1.0);
+        if steps > f64::from(u32::MAX) {
+            bail!("--epochs {epochs} is more than {} steps; choose fewer", u32::MAX);
+        }
+        Ok(steps as u32)
+    }
+
+    /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.
+    pub fn rate_at(&self, step: u32) -> f32 {
+        let rise = (f64::from(step) + 1.0) / f64::from(self.warmup.max(1));
+        let fall = 0.5 + 0.5 * (std::f64::consts::PI * f64::from(step) / f64::from(self.steps)).cos();
+        (self.rate * rise.min(1.0) * fall) as f32
+    }
+
+    /// What the training step takes.
+    pub fn train_options(&self) -> TrainOptions {
+        TrainOptions {
+            batch: self.batch,
+            seed: self.seed,
+            label_dropout: LABEL_DROPOUT,
+            adamw: AdamWOptions { average_decay: self.average_decay as f32, ..AdamWOptions::default() },
+        }
+    }
+}

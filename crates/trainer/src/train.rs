@@ -1,0 +1,193 @@
+//! A run from start to end.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::bail;
+use datasets::Splits;
+use dit::Dit;
+use flow::{Images, StepRecord, Training};
+use runtime::Stream;
+
+use crate::arguments::Arguments;
+use crate::checkpoint::{self, Checkpoint};
+use crate::folder::Folder;
+use crate::interrupt::{self, Interrupt};
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::{data, previews};
+
+struct Run<'a> {
+    arguments: &'a Arguments,
+    settings: Settings,
+    folder: Folder,
+    metrics: Metrics,
+    progress: Progress,
+    training: Training,
+    stream: Stream,
+    /// The step of the last checkpoint, once there is one.
+    saved: Option<u32>,
+}
+
+/// Trains as the arguments say.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let resumed = match &arguments.resume {
+        Some(root) => {
+            let folder = Folder::existing(root)?;
+            let checkpoint = Checkpoint::load(&folder.checkpoint())?;
+            Some((folder, checkpoint))
+        }
+        None => None,
+    };
+    let directory = resumed.as_ref().map_or(arguments.data.as_deref(), |(_, checkpoint)| checkpoint.settings.data.as_deref());
+    let splits = data::load(directory)?;
+    let device = arguments.device.open()?;
+    let mut stream = device.stream()?;
+    let images = Images::upload(&mut stream, splits.train.images(), splits.train.labels())?;
+    let mut run = match resumed {
+        Some((folder, checkpoint)) => Run::resume(arguments, stream, folder, &checkpoint, images)?,
+        None => {
+            let settings = Settings::new(arguments, &splits, device.is_hardware_gpu())?;
+            Run::start(arguments, stream, settings, &splits, images)?
+        }
+    };
+    run.announce(&splits);
+    run.train()
+}
+
+impl<'a> Run<'a> {
+    fn start(arguments: &'a Arguments, mut stream: Stream, settings: Settings, splits: &Splits, images: Images) -> anyhow::Result<Self> {
+        let folder = Folder::create(arguments.out.as_deref(), &splits.name)?;
+        let metrics = Metrics::create(&folder.metrics())?;
+        let model = Dit::new(&mut stream, settings.model, settings.seed)?;
+        let training = Training::new(&mut stream, model, images, settings.train_options())?;
+        let progress = Progress::new(0, settings.steps, settings.batch);
+        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved: None })
+    }
+
+    fn resume(
+        arguments: &'a Arguments,
+        mut stream: Stream,
+        folder: Folder,
+        checkpoint: &Checkpoint,
+        images: Images,
+    ) -> anyhow::Result<Self> {
+        let mut settings = checkpoint.settings.clone();
+        if let Some(steps) = settings.total_steps(arguments, images.count())? {
+            settings.steps = steps;
+        }
+        if checkpoint.steps >= settings.steps {
+            bail!(
+                "the run in {} is complete after {} steps; lengthen it with --steps or --epochs",
+                folder.root().display(),
+                checkpoint.steps
+            );
+        }
+        let metrics = Metrics::resume(&folder.metrics(), checkpoint.steps)?;
+        let model = Dit::new(&mut stream, settings.model, settings.seed)?;
+        let mut training = Training::new(&mut stream, model, images, settings.train_options())?;
+        checkpoint.restore(&mut stream, &mut training)?;
+        let progress = Progress::new(checkpoint.steps, settings.steps, settings.batch);
+        let saved = Some(checkpoint.steps);
+        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved })
+    }
+
+    fn announce(&self, splits: &Splits) {
+        let Settings { model, batch, steps, .. } = &self.settings;
+        let parameters = self.training.model.parameters().count();
+        println!(
+            "Training on {}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}), batch {batch}",
+            self.stream.device(),
+            parameters as f64 / 1e6,
+            model.patch,
+            model.width,
+            model.depth,
+            model.heads,
+            splits.train.count(),
+            splits.name,
+            model.side,
+            model.side,
+        );
+        match self.training.optimizer.steps {
+            0 => println!("{steps} steps into {}", self.folder.root().display()),
+            done => println!("Resuming {} after step {done} of {steps}", self.folder.root().display()),
+        }
+    }
+
+    fn train(&mut self) -> anyhow::Result<ExitCode> {
+        let interrupt = Interrupt::listen()?;
+        let started = Instant::now();
+        while self.training.optimizer.steps < self.settings.steps && !interrupt.requested() {
+            let step = self.training.optimizer.steps;
+            self.training.step(&mut self.stream, self.settings.rate_at(step))?;
+            self.after_step(step + 1)?;
+        }
+        self.read_log()?;
+        let step = self.training.optimizer.steps;
+        if self.saved != Some(step) {
+            self.save(step)?;
+        }
+        self.progress.finish();
+        let root = self.folder.root().display();
+        if step < self.settings.steps {
+            println!("Interrupted after step {step}, and saved; go on with --resume {root}");
+            return Ok(ExitCode::from(interrupt::EXIT_STATUS));
+        }
+        println!(
+            "Trained {step} steps, loss {:.4}, in {:.0} s; device memory {:.0} MiB",
+            self.progress.loss(),
+            started.elapsed().as_secs_f64(),
+            self.stream.device().allocated_bytes() as f64 / 1_048_576.0
+        );
+        println!("Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors", self.folder.weights().display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn after_step(&mut self, step: u32) -> anyhow::Result<()> {
+        if step.is_multiple_of(self.arguments.log_every) || self.training.log_is_full() {
+            self.read_log()?;
+        }
+        let last = step == self.settings.steps;
+        let every = self.arguments.sample_every;
+        if last || (every > 0 && step.is_multiple_of(every)) {
+            self.read_log()?;
+            let path = self.folder.sample(step);
+            previews::write(&mut self.stream, &self.training.averaged_model(), &path, self.settings.seed)?;
+            self.progress.say(&format!("step {step}  samples in {}", path.display()));
+            self.progress.pause_over();
+        }
+        if step.is_multiple_of(self.arguments.checkpoint_every) {
+            self.read_log()?;
+            self.save(step)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the records of the last steps; a checkpoint is written only after this has found
+    /// their losses finite.
+    fn read_log(&mut self) -> anyhow::Result<()> {
+        let records = self.training.read_log(&mut self.stream)?;
+        if let Some(StepRecord { step, loss, gradient_norm }) =
+            records.iter().find(|record| !(record.loss.is_finite() && record.gradient_norm.is_finite()))
+        {
+            self.progress.finish();
+            let kept = match self.saved {
+                Some(saved) => format!("the checkpoint of step {saved} in {} is kept", self.folder.root().display()),
+                None => "there was no checkpoint yet".to_owned(),
+            };
+            bail!("training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: try a lower --lr");
+        }
+        self.metrics.append(&records, |step| self.settings.rate_at(step))?;
+        self.progress.update(&records);
+        Ok(())
+    }
+
+    fn save(&mut self, step: u32) -> anyhow::Result<()> {
+        let (checkpoint, weights) = (self.folder.checkpoint(), self.folder.weights());
+        checkpoint::save(&mut self.stream, &self.training, &self.settings, &checkpoint, &weights)?;
+        self.saved = Some(step);
+        self.progress.pause_over();
+        Ok(())
+    }
+}
