@@ -138,7 +138,7 @@ impl MatMul<'_> {
             save: 0,
         };
         // What an epilogue does not use is bound to something harmless.
-        let unused = stream.allocate(1)?;
+        let unused = stream.allocate(4)?;
         let (mut bias_of, mut residual_of, mut modulation_of, mut saved_of) = (self.a, self.a, self.a, None);
         let epilogue = match self.epilogue {
             Epilogue::Overwrite => 0,
