@@ -27,7 +27,8 @@ pub fn on_each_device(test: impl Fn(&mut Bench)) {
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn devices() -> Vec<Device> {
     let open = |options: &DeviceOptions| Device::open(options);
-    let mut devices = vec![open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"))];
+    let mut devices =
+        vec![open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"))];
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
     match open(&DeviceOptions { default_limits: true, ..DeviceOptions::adapter(&name) }) {
         Ok(device) => devices.push(device),

@@ -162,14 +162,23 @@ fn flow_agrees() {
             let time = stream.upload(&wave(batch, 0.9))?;
             let (point, velocity) = (stream.allocate(len)?, stream.allocate(len)?);
             let (error, gradient) = (stream.allocate(batch)?, stream.allocate(len)?);
-            FlowPoint { data: &data, noise: &noise, time: &time, out_point: &point, out_velocity: &velocity, batch, size }
-                .launch(stream)?;
+            FlowPoint {
+                data: &data,
+                noise: &noise,
+                time: &time,
+                out_point: &point,
+                out_velocity: &velocity,
+                batch,
+                size,
+            }
+            .launch(stream)?;
             Mse { prediction: &point, target: &velocity, out: &error, batch, size }.launch(stream)?;
             let upstream = stream.upload(&[-3.0f32])?;
             MseBackward { prediction: &point, target: &velocity, upstream: &upstream, out: &gradient, batch, size }
                 .launch(stream)?;
             let both_velocities = stream.upload(&wave(2 * len, 0.7))?;
-            GuidanceEuler { velocity: &both_velocities, x: &data, guidance: 4.0, dt: 0.02, batch, size }.launch(stream)?;
+            GuidanceEuler { velocity: &both_velocities, x: &data, guidance: 4.0, dt: 0.02, batch, size }
+                .launch(stream)?;
             Euler { velocity: &velocity, x: &noise, dt: 0.25 }.launch(stream)?;
             let mut all = Vec::new();
             for buffer in [&point, &velocity, &error, &gradient, &data, &noise] {
@@ -178,7 +187,8 @@ fn flow_agrees() {
             Ok(all)
         });
         let [point, velocity] = [&all[..len], &all[len..2 * len]];
-        let error: f32 = point.iter().zip(velocity).take(size).map(|(p, v)| (p - v) * (p - v)).sum::<f32>() / size as f32;
+        let error: f32 =
+            point.iter().zip(velocity).take(size).map(|(p, v)| (p - v) * (p - v)).sum::<f32>() / size as f32;
         assert!((all[2 * len] - error).abs() < 1e-6);
         let gradient = -6.0 * (point[0] - velocity[0]) / len as f32;
         assert!((all[2 * len + batch] - gradient).abs() < 1e-6);
@@ -209,7 +219,9 @@ fn time_features_hold_at_large_angles() {
 
 #[test]
 fn patches_go_there_and_back() {
-    for (source_batch, batch, channels, side, patch) in [(1, 1, 1, 1, 1), (2, 4, 3, 6, 3), (3, 3, 1, 28, 4), (1, 3, 4, 8, 2)] {
+    for (source_batch, batch, channels, side, patch) in
+        [(1, 1, 1, 1, 1), (2, 4, 3, 6, 3), (3, 3, 1, 28, 4), (1, 3, 4, 8, 2)]
+    {
         for order in [PatchOrder::ChannelFirst, PatchOrder::ChannelLast] {
             let len = batch * channels * side * side;
             let source: Vec<f32> = (0..source_batch * channels * side * side).map(|i| i as f32).collect();
@@ -244,8 +256,16 @@ fn embeddings_agree() {
             LabelEmbedding { labels: &labels, table: &table, x: &x, out: &out, batch, width, rows }.launch(stream)?;
             let gradient = stream.allocate(rows * width)?;
             for accumulate in [false, true] {
-                LabelEmbeddingBackward { labels: &labels, upstream: &x, out: &gradient, batch, width, rows, accumulate }
-                    .launch(stream)?;
+                LabelEmbeddingBackward {
+                    labels: &labels,
+                    upstream: &x,
+                    out: &gradient,
+                    batch,
+                    width,
+                    rows,
+                    accumulate,
+                }
+                .launch(stream)?;
             }
             let positions = stream.upload(&wave(width, 0.2))?;
             AddPositions { positions: &positions, x: &x, batch, tokens: 1, width }.launch(stream)?;
@@ -272,8 +292,9 @@ fn shapes_that_do_not_fit_are_refused() {
     let error = Euler { velocity: &small, x: &large, dt: 1.0 }.launch(&mut stream).unwrap_err();
     assert_eq!(error.to_string(), "euler: `x` has 16 elements, expected 4 for the shape [4]");
     let order = PatchOrder::ChannelFirst;
-    let error = Patchify { images: &small, out: &large, batch: 4, source_batch: 1, channels: 1, side: 2, patch: 3, order }
-        .launch(&mut stream)
-        .unwrap_err();
+    let error =
+        Patchify { images: &small, out: &large, batch: 4, source_batch: 1, channels: 1, side: 2, patch: 3, order }
+            .launch(&mut stream)
+            .unwrap_err();
     assert_eq!(error.to_string(), "patchify: an image of side 2 cannot be cut into patches of side 3");
 }

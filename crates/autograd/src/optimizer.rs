@@ -70,7 +70,14 @@ impl Optimizer {
     ///
     /// # Errors
     /// What the device reports.
-    pub fn step(&mut self, stream: &mut Stream, parameters: &Parameters, gradients: &Gradients, rate: f32, clip: &Buffer) -> Result<()> {
+    pub fn step(
+        &mut self,
+        stream: &mut Stream,
+        parameters: &Parameters,
+        gradients: &Gradients,
+        rate: f32,
+        clip: &Buffer,
+    ) -> Result<()> {
         self.steps += 1;
         let AdamWOptions { beta1, beta2, epsilon, weight_decay, max_norm, average_decay } = self.options;
         let step = self.steps as f32;

@@ -91,7 +91,12 @@ impl Parameters {
     /// What the device reports.
     pub fn read(&self, stream: &mut Stream, arena: &Buffer) -> Result<Vec<Vec<f32>>> {
         let all: Vec<f32> = stream.read(arena)?;
-        Ok(self.specs.iter().zip(&self.offsets).map(|(spec, offset)| all[*offset..offset + spec.len()].to_vec()).collect())
+        Ok(self
+            .specs
+            .iter()
+            .zip(&self.offsets)
+            .map(|(spec, offset)| all[*offset..offset + spec.len()].to_vec())
+            .collect())
     }
 
     /// Overwrites an arena of this layout with the elements of every parameter, in order.

@@ -27,34 +27,15 @@ impl Dataset {
         if images.is_empty() || labels.is_empty() {
             return Err(DatasetError::NoImages);
         }
-        let needed = [channels, side, side]
-            .iter()
-            .try_fold(labels.len(), |product, &factor| product.checked_mul(factor));
+        let needed =
+            [channels, side, side].iter().try_fold(labels.len(), |product, &factor| product.checked_mul(factor));
         if needed != Some(images.len()) {
-            return Err(DatasetError::Shape {
-                labels: labels.len(),
-                channels,
-                side,
-                bytes: images.len(),
-            });
+            return Err(DatasetError::Shape { labels: labels.len(), channels, side, bytes: images.len() });
         }
-        if let Some(index) = labels
-            .iter()
-            .position(|&label| usize::from(label) >= classes)
-        {
-            return Err(DatasetError::Label {
-                index,
-                value: labels[index],
-                classes,
-            });
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            return Err(DatasetError::Label { index, value: labels[index], classes });
         }
-        Ok(Self {
-            images,
-            labels,
-            channels,
-            side,
-            classes,
-        })
+        Ok(Self { images, labels, channels, side, classes })
     }
 
     /// All images: N·C·S·S bytes in row-major (N, C, S, S) order, 0 (black) to 255 (white).
@@ -120,10 +101,7 @@ mod tests {
     #[test]
     fn keeps_what_it_is_given() {
         let data = Dataset::new((0..24).collect(), vec![1, 0], 3, 2, 2).unwrap();
-        assert_eq!(
-            (data.count(), data.channels(), data.side(), data.classes()),
-            (2, 3, 2, 2)
-        );
+        assert_eq!((data.count(), data.channels(), data.side(), data.classes()), (2, 3, 2, 2));
         assert_eq!(data.images()[23], 23);
         assert_eq!(data.labels(), [1, 0]);
     }

@@ -21,18 +21,12 @@ use crate::{Dataset, DatasetError, Splits, idx};
 pub fn idx_directory(path: impl AsRef<Path>) -> Result<Splits, DatasetError> {
     let directory = path.as_ref();
     if !directory.is_dir() {
-        return Err(DatasetError::NotADirectory {
-            path: directory.to_owned(),
-        });
+        return Err(DatasetError::NotADirectory { path: directory.to_owned() });
     }
     let (train, train_labels) = split(directory, "train")?;
     let (test, test_labels) = split(directory, "t10k")?;
     if train.side != test.side {
-        return Err(DatasetError::Sides {
-            directory: directory.to_owned(),
-            train: train.side,
-            test: test.side,
-        });
+        return Err(DatasetError::Sides { directory: directory.to_owned(), train: train.side, test: test.side });
     }
     let greatest = train_labels.iter().chain(&test_labels).max();
     let classes = greatest.map_or(2, |&label| (usize::from(label) + 1).max(2));
@@ -47,19 +41,11 @@ pub fn idx_directory(path: impl AsRef<Path>) -> Result<Splits, DatasetError> {
 fn split(directory: &Path, prefix: &str) -> Result<(idx::Images, Vec<u8>), DatasetError> {
     let images_path = find(directory, &format!("{prefix}-images"), "idx3-ubyte")?;
     let labels_path = find(directory, &format!("{prefix}-labels"), "idx1-ubyte")?;
-    let (images_file, labels_file) = (
-        images_path.display().to_string(),
-        labels_path.display().to_string(),
-    );
+    let (images_file, labels_file) = (images_path.display().to_string(), labels_path.display().to_string());
     let images = idx::images(&images_file, open(&images_path)?)?;
     let labels = idx::labels(&labels_file, open(&labels_path)?)?;
     if images.count != labels.len() {
-        return Err(DatasetError::Counts {
-            images_file,
-            images: images.count,
-            labels_file,
-            labels: labels.len(),
-        });
+        return Err(DatasetError::Counts { images_file, images: images.count, labels_file, labels: labels.len() });
     }
     Ok((images, labels))
 }
@@ -80,21 +66,13 @@ fn find(directory: &Path, stem: &str, suffix: &str) -> Result<PathBuf, DatasetEr
 fn open(path: &Path) -> Result<BufReader<File>, DatasetError> {
     File::open(path)
         .map(BufReader::new)
-        .map_err(|reason| DatasetError::Read {
-            file: path.display().to_string(),
-            reason,
-        })
+        .map_err(|reason| DatasetError::Read { file: path.display().to_string(), reason })
 }
 
 /// The directory's own name, also where it is given as `.` or through a link.
 fn name_of(directory: &Path) -> String {
-    let full = directory
-        .canonicalize()
-        .unwrap_or_else(|_| directory.to_owned());
-    full.file_name().map_or_else(
-        || full.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    let full = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    full.file_name().map_or_else(|| full.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -108,12 +86,8 @@ mod tests {
     /// Three training and two test images of 2x2, in a mixture of the spellings.
     fn directory() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
-        let write =
-            |name: &str, bytes: Vec<u8>| fs::write(directory.path().join(name), bytes).unwrap();
-        write(
-            "train-images-idx3-ubyte.gz",
-            gzip(&idx(0x803, &[3, 2, 2], &[9; 12])),
-        );
+        let write = |name: &str, bytes: Vec<u8>| fs::write(directory.path().join(name), bytes).unwrap();
+        write("train-images-idx3-ubyte.gz", gzip(&idx(0x803, &[3, 2, 2], &[9; 12])));
         write("train-labels.idx1-ubyte", idx(0x801, &[3], &[0, 4, 1]));
         write("t10k-images.idx3-ubyte.gz", idx(0x803, &[2, 2, 2], &[7; 8]));
         write("t10k-labels-idx1-ubyte", gzip(&idx(0x801, &[2], &[6, 0])));
@@ -131,10 +105,7 @@ mod tests {
     fn reads_every_spelling() {
         let directory = directory();
         let splits = idx_directory(directory.path()).unwrap();
-        assert_eq!(
-            splits.name,
-            directory.path().file_name().unwrap().to_str().unwrap()
-        );
+        assert_eq!(splits.name, directory.path().file_name().unwrap().to_str().unwrap());
         assert_eq!((splits.train.count(), splits.test.count()), (3, 2));
         assert_eq!(splits.train.labels(), [0, 4, 1]);
         assert_eq!(splits.test.images(), [7; 8]);
@@ -145,26 +116,15 @@ mod tests {
     #[test]
     fn there_are_at_least_two_classes() {
         let directory = directory();
-        fs::write(
-            directory.path().join("train-labels.idx1-ubyte"),
-            idx(0x801, &[3], &[0; 3]),
-        )
-        .unwrap();
-        fs::write(
-            directory.path().join("t10k-labels-idx1-ubyte"),
-            idx(0x801, &[2], &[0; 2]),
-        )
-        .unwrap();
+        fs::write(directory.path().join("train-labels.idx1-ubyte"), idx(0x801, &[3], &[0; 3])).unwrap();
+        fs::write(directory.path().join("t10k-labels-idx1-ubyte"), idx(0x801, &[2], &[0; 2])).unwrap();
         assert_eq!(idx_directory(directory.path()).unwrap().test.classes(), 2);
     }
 
     #[test]
     fn a_missing_directory_is_named() {
         let error = idx_directory("/no/such/place").unwrap_err().to_string();
-        assert!(
-            error.starts_with("/no/such/place is not a directory"),
-            "{error}"
-        );
+        assert!(error.starts_with("/no/such/place is not a directory"), "{error}");
     }
 
     #[test]
@@ -172,14 +132,8 @@ mod tests {
         let directory = directory();
         fs::remove_file(directory.path().join("t10k-images.idx3-ubyte.gz")).unwrap();
         let error = idx_directory(directory.path()).unwrap_err().to_string();
-        assert!(
-            error.contains(&directory.path().display().to_string()),
-            "{error}"
-        );
-        assert!(
-            error.contains("t10k-images-idx3-ubyte or t10k-images.idx3-ubyte, with or without .gz"),
-            "{error}"
-        );
+        assert!(error.contains(&directory.path().display().to_string()), "{error}");
+        assert!(error.contains("t10k-images-idx3-ubyte or t10k-images.idx3-ubyte, with or without .gz"), "{error}");
     }
 
     #[test]
@@ -191,22 +145,13 @@ mod tests {
 
     #[test]
     fn both_splits_have_one_image_size() {
-        let error = error_with(
-            "t10k-images.idx3-ubyte.gz",
-            idx(0x803, &[2, 3, 3], &[0; 18]),
-        );
-        assert!(
-            error.contains("training images have 2 pixels a side and its test images 3"),
-            "{error}"
-        );
+        let error = error_with("t10k-images.idx3-ubyte.gz", idx(0x803, &[2, 3, 3], &[0; 18]));
+        assert!(error.contains("training images have 2 pixels a side and its test images 3"), "{error}");
     }
 
     #[test]
     fn errors_of_a_file_name_its_path() {
         let error = error_with("t10k-labels-idx1-ubyte", idx(0x803, &[2, 2, 2], &[0; 8]));
-        assert!(
-            error.contains("t10k-labels-idx1-ubyte holds IDX images"),
-            "{error}"
-        );
+        assert!(error.contains("t10k-labels-idx1-ubyte holds IDX images"), "{error}");
     }
 }

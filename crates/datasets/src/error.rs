@@ -71,9 +71,7 @@ pub enum DatasetError {
         found_magic: u32,
     },
     /// A file ends before its header says.
-    #[error(
-        "{file} is truncated: it ends after {found} of {expected} bytes (counted unpacked); fetch it again"
-    )]
+    #[error("{file} is truncated: it ends after {found} of {expected} bytes (counted unpacked); fetch it again")]
     TooShort {
         /// The file.
         file: String,
@@ -83,9 +81,7 @@ pub enum DatasetError {
         found: u64,
     },
     /// A file goes on after the end its header announces.
-    #[error(
-        "{file} goes on after the {expected} bytes (counted unpacked) that its header announces; fetch it again"
-    )]
+    #[error("{file} goes on after the {expected} bytes (counted unpacked) that its header announces; fetch it again")]
     TooLong {
         /// The file.
         file: String,
@@ -93,9 +89,7 @@ pub enum DatasetError {
         expected: u64,
     },
     /// A header announces no items, or images without pixels.
-    #[error(
-        "{file} is empty: its header announces {count} items of {rows}x{columns}; replace it by a file with data"
-    )]
+    #[error("{file} is empty: its header announces {count} items of {rows}x{columns}; replace it by a file with data")]
     EmptyFile {
         /// The file.
         file: String,
@@ -107,9 +101,7 @@ pub enum DatasetError {
         columns: u32,
     },
     /// The images are not square.
-    #[error(
-        "{file} holds images of {rows}x{columns} pixels; only square images can be used, so crop or pad them"
-    )]
+    #[error("{file} holds images of {rows}x{columns} pixels; only square images can be used, so crop or pad them")]
     NotSquare {
         /// The file.
         file: String,
@@ -164,9 +156,7 @@ pub enum DatasetError {
         test: usize,
     },
     /// An embedded file is not the one that was published.
-    #[error(
-        "{file} has SHA-256 {found}, not the published {expected}; restore the file in data/ and build again"
-    )]
+    #[error("{file} has SHA-256 {found}, not the published {expected}; restore the file in data/ and build again")]
     Digest {
         /// The file.
         file: String,

@@ -51,20 +51,9 @@ impl Kind {
         if found_magic == expected_magic {
             Ok(())
         } else if found_magic == other.magic() {
-            Err(DatasetError::Swapped {
-                file,
-                expected,
-                expected_magic,
-                found: other.name(),
-                found_magic,
-            })
+            Err(DatasetError::Swapped { file, expected, expected_magic, found: other.name(), found_magic })
         } else {
-            Err(DatasetError::Magic {
-                file,
-                expected,
-                expected_magic,
-                found_magic,
-            })
+            Err(DatasetError::Magic { file, expected, expected_magic, found_magic })
         }
     }
 }
@@ -85,17 +74,9 @@ pub(crate) fn images(file: &str, reader: impl BufRead) -> Result<Images, Dataset
     let (dimensions, bytes) = parse(file, reader, Kind::Images)?;
     let [count, rows, columns] = dimensions;
     if rows != columns {
-        return Err(DatasetError::NotSquare {
-            file: file.to_owned(),
-            rows,
-            columns,
-        });
+        return Err(DatasetError::NotSquare { file: file.to_owned(), rows, columns });
     }
-    Ok(Images {
-        count: count as usize,
-        side: rows as usize,
-        bytes,
-    })
+    Ok(Images { count: count as usize, side: rows as usize, bytes })
 }
 
 /// Reads a file of labels, gzipped or not; `file` names it in errors.
@@ -105,51 +86,27 @@ pub(crate) fn labels(file: &str, reader: impl BufRead) -> Result<Vec<u8>, Datase
 }
 
 /// Gives the dimensions (count, rows, columns; a label is 1x1) and exactly the bytes they announce.
-fn parse(
-    file: &str,
-    reader: impl BufRead,
-    kind: Kind,
-) -> Result<([u32; 3], Vec<u8>), DatasetError> {
+fn parse(file: &str, reader: impl BufRead, kind: Kind) -> Result<([u32; 3], Vec<u8>), DatasetError> {
     let mut contents = Contents::open(file, reader)?;
     let header_length = kind.header_length();
     let header = contents.read_at_most(header_length)?;
-    let mut words = header.chunks_exact(4).map(|word| {
-        word.iter()
-            .fold(0, |value, &byte| value << 8 | u32::from(byte))
-    });
-    let too_short = |expected, found| DatasetError::TooShort {
-        file: file.to_owned(),
-        expected,
-        found,
-    };
+    let mut words = header.chunks_exact(4).map(|word| word.iter().fold(0, |value, &byte| value << 8 | u32::from(byte)));
+    let too_short = |expected, found| DatasetError::TooShort { file: file.to_owned(), expected, found };
 
-    let magic = words
-        .next()
-        .ok_or_else(|| too_short(header_length, header.len() as u64))?;
+    let magic = words.next().ok_or_else(|| too_short(header_length, header.len() as u64))?;
     kind.check(file, magic)?;
     if (header.len() as u64) < header_length {
         return Err(too_short(header_length, header.len() as u64));
     }
     let [count, rows, columns] = [(); 3].map(|()| words.next().unwrap_or(1));
     if count == 0 || rows == 0 || columns == 0 {
-        return Err(DatasetError::EmptyFile {
-            file: file.to_owned(),
-            count,
-            rows,
-            columns,
-        });
+        return Err(DatasetError::EmptyFile { file: file.to_owned(), count, rows, columns });
     }
     let length = u64::from(count)
         .checked_mul(u64::from(rows))
         .and_then(|length| length.checked_mul(u64::from(columns)))
         .filter(|&length| length <= LIMIT && usize::try_from(length).is_ok())
-        .ok_or_else(|| DatasetError::TooLarge {
-            file: file.to_owned(),
-            count,
-            rows,
-            columns,
-            limit: LIMIT,
-        })?;
+        .ok_or_else(|| DatasetError::TooLarge { file: file.to_owned(), count, rows, columns, limit: LIMIT })?;
 
     let bytes = contents.read_at_most(length + 1)?;
     let found = bytes.len() as u64;
@@ -157,10 +114,7 @@ fn parse(
         return Err(too_short(header_length + length, header_length + found));
     }
     if found > length {
-        return Err(DatasetError::TooLong {
-            file: file.to_owned(),
-            expected: header_length + length,
-        });
+        return Err(DatasetError::TooLong { file: file.to_owned(), expected: header_length + length });
     }
     Ok(([count, rows, columns], bytes))
 }
@@ -175,21 +129,10 @@ struct Contents<'a> {
 impl<'a> Contents<'a> {
     /// Tells gzip by its first bytes rather than by the file's name: browsers unpack and keep the name.
     fn open(file: &'a str, mut reader: impl BufRead + 'a) -> Result<Self, DatasetError> {
-        let start = reader.fill_buf().map_err(|reason| DatasetError::Read {
-            file: file.to_owned(),
-            reason,
-        })?;
+        let start = reader.fill_buf().map_err(|reason| DatasetError::Read { file: file.to_owned(), reason })?;
         let gzipped = start.starts_with(&[0x1f, 0x8b]);
-        let reader: Box<dyn Read> = if gzipped {
-            Box::new(MultiGzDecoder::new(reader))
-        } else {
-            Box::new(reader)
-        };
-        Ok(Self {
-            file,
-            gzipped,
-            reader,
-        })
+        let reader: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        Ok(Self { file, gzipped, reader })
     }
 
     /// The next `limit` bytes, or fewer where the file ends.
@@ -197,14 +140,8 @@ impl<'a> Contents<'a> {
         let mut bytes = Vec::new();
         match self.reader.by_ref().take(limit).read_to_end(&mut bytes) {
             Ok(_) => Ok(bytes),
-            Err(reason) if self.gzipped => Err(DatasetError::Gzip {
-                file: self.file.to_owned(),
-                reason,
-            }),
-            Err(reason) => Err(DatasetError::Read {
-                file: self.file.to_owned(),
-                reason,
-            }),
+            Err(reason) if self.gzipped => Err(DatasetError::Gzip { file: self.file.to_owned(), reason }),
+            Err(reason) => Err(DatasetError::Read { file: self.file.to_owned(), reason }),
         }
     }
 }
@@ -221,9 +158,7 @@ pub(crate) mod tests {
     /// An IDX file: the magic number, the dimensions, the data.
     pub(crate) fn idx(magic: u32, dimensions: &[u32], data: &[u8]) -> Vec<u8> {
         let mut bytes = magic.to_be_bytes().to_vec();
-        dimensions
-            .iter()
-            .for_each(|d| bytes.extend(d.to_be_bytes()));
+        dimensions.iter().for_each(|d| bytes.extend(d.to_be_bytes()));
         bytes.extend(data);
         bytes
     }
@@ -237,9 +172,7 @@ pub(crate) mod tests {
     /// The error for a file of images, the same whether it is gzipped or not.
     fn images_error(bytes: &[u8]) -> String {
         let raw = images("digits", bytes).unwrap_err().to_string();
-        let packed = images("digits", gzip(bytes).as_slice())
-            .unwrap_err()
-            .to_string();
+        let packed = images("digits", gzip(bytes).as_slice()).unwrap_err().to_string();
         assert_eq!(raw, packed);
         raw
     }
@@ -282,16 +215,7 @@ pub(crate) mod tests {
              were the image and label files swapped?"
         );
         let error = labels("f", idx(0x803, &[1, 1, 1], &[0]).as_slice()).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                DatasetError::Swapped {
-                    found: "images",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, DatasetError::Swapped { found: "images", .. }), "{error}");
     }
 
     #[test]
@@ -299,10 +223,7 @@ pub(crate) mod tests {
         let file = idx(0x803, &[1, 1, 1], &[]);
         for length in [0, 3, 4, 15] {
             let error = images_error(&file[..length]);
-            assert!(
-                error.contains(&format!("ends after {length} of 16 bytes")),
-                "{error}"
-            );
+            assert!(error.contains(&format!("ends after {length} of 16 bytes")), "{error}");
         }
     }
 
@@ -322,10 +243,7 @@ pub(crate) mod tests {
     fn nothing_is_allocated_on_the_word_of_a_header() {
         // 4 GiB announced, no data: truncated, and at once.
         let error = images_error(&idx(0x803, &[1 << 20, 64, 64], &[]));
-        assert!(
-            error.contains("ends after 16 of 4294967312 bytes"),
-            "{error}"
-        );
+        assert!(error.contains("ends after 16 of 4294967312 bytes"), "{error}");
         // 1 byte announced, 64 MiB packed in: read no further than needed to tell.
         let error = images_error(&idx(0x803, &[1, 1, 1], &vec![0; 64 << 20]));
         assert!(error.contains("goes on after the 17 bytes"), "{error}");
@@ -335,10 +253,7 @@ pub(crate) mod tests {
     fn dimensions_that_overflow_are_refused() {
         for dimensions in [[u32::MAX; 3], [(1 << 20) + 1, 64, 64]] {
             let error = images_error(&idx(0x803, &dimensions, &[0; 64]));
-            assert!(
-                error.contains("more than the 4294967296 bytes that can be loaded"),
-                "{error}"
-            );
+            assert!(error.contains("more than the 4294967296 bytes that can be loaded"), "{error}");
         }
     }
 
@@ -366,10 +281,7 @@ pub(crate) mod tests {
 
         for length in [2, 12, good.len() / 2, good.len() - 9, good.len() - 1] {
             let error = images("f", &good[..length]).unwrap_err();
-            assert!(
-                matches!(error, DatasetError::Gzip { .. }),
-                "cut at {length}: {error}"
-            );
+            assert!(matches!(error, DatasetError::Gzip { .. }), "cut at {length}: {error}");
         }
         let mut bad_checksum = good.clone();
         bad_checksum[good.len() - 5] ^= 1;

@@ -90,7 +90,8 @@ impl Config {
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let d = self.width;
         let mut specs = Vec::new();
-        let mut add = |name: &str, shape: &[usize]| specs.push(ParameterSpec { name: name.to_owned(), shape: shape.to_vec() });
+        let mut add =
+            |name: &str, shape: &[usize]| specs.push(ParameterSpec { name: name.to_owned(), shape: shape.to_vec() });
         let mut linear = |name: &str, weight: &[usize]| {
             add(&format!("{name}.weight"), weight);
             add(&format!("{name}.bias"), &weight[..1]);

@@ -38,7 +38,9 @@ pub enum WeightsError {
         reason: String,
     },
     /// The metadata does not say what model this is.
-    #[error("{name} does not say what model it holds ({reason}); weights of this project have their configuration in the metadata entry `config`")]
+    #[error(
+        "{name} does not say what model it holds ({reason}); weights of this project have their configuration in the metadata entry `config`"
+    )]
     Metadata {
         /// The file.
         name: String,
@@ -74,7 +76,8 @@ impl Weights {
     /// [`WeightsError`], each with the file's name.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let name = path.as_ref().display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
         Self::from_bytes(&bytes, &name)
     }
 
@@ -83,7 +86,8 @@ impl Weights {
     /// # Errors
     /// As [`Weights::load`].
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
-        let format = |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
+        let format =
+            |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
         let config = read_config(metadata.metadata().as_ref(), name)?;
@@ -107,7 +111,8 @@ impl Weights {
     /// [`WeightsError::Format`] where the tensors cannot be laid out.
     pub fn to_bytes(&self, metadata: &[(&str, String)]) -> Result<Vec<u8>, WeightsError> {
         let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
-        let view = |shape: &[usize], values: &'_ [f32]| (shape.to_vec(), bytemuck::cast_slice::<f32, u8>(values).to_vec());
+        let view =
+            |shape: &[usize], values: &'_ [f32]| (shape.to_vec(), bytemuck::cast_slice::<f32, u8>(values).to_vec());
         let mut tensors: Vec<(String, (Vec<usize>, Vec<u8>))> = self
             .config
             .parameters()
@@ -142,11 +147,7 @@ fn read_tensor(tensors: &SafeTensors<'_>, tensor: &str, shape: &[usize], name: &
     let wrong = |reason: String| WeightsError::Tensor { name: name.into(), reason };
     let view = tensors.tensor(tensor).map_err(|_| wrong(format!("`{tensor}` is missing")))?;
     if view.dtype() != Dtype::F32 || view.shape() != shape {
-        return Err(wrong(format!(
-            "`{tensor}` is {:?} {:?}, expected F32 {shape:?}",
-            view.dtype(),
-            view.shape()
-        )));
+        return Err(wrong(format!("`{tensor}` is {:?} {:?}, expected F32 {shape:?}", view.dtype(), view.shape())));
     }
     let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
     match values.iter().position(|value| !value.is_finite()) {

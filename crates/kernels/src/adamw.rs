@@ -76,12 +76,8 @@ impl AdamW<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let len = self.parameters.len();
         shape::expect(&KERNEL, "clip", self.clip, &[2])?;
-        let arenas = [
-            ("gradients", self.gradients),
-            ("first", self.first),
-            ("second", self.second),
-            ("average", self.average),
-        ];
+        let arenas =
+            [("gradients", self.gradients), ("first", self.first), ("second", self.second), ("average", self.average)];
         for (name, buffer) in arenas {
             shape::expect(&KERNEL, name, buffer, &[len])?;
         }

@@ -97,7 +97,8 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 #[multiversion(targets = "simd")]
 fn softmax(scores: &mut [f32], log_sum: &mut [f32]) {
     for (row, log_sum) in scores.chunks_exact_mut(log_sum.len()).zip(log_sum) {
-        let highest = row.iter().fold(f32::NEG_INFINITY, |highest, score| if *score > highest { *score } else { highest });
+        let highest =
+            row.iter().fold(f32::NEG_INFINITY, |highest, score| if *score > highest { *score } else { highest });
         for score in row.iter_mut() {
             *score = math::exp(*score - highest);
         }

@@ -11,13 +11,8 @@ parameters! {
 }
 
 /// The kernel.
-pub static KERNEL: Kernel = Kernel {
-    name: "fill",
-    wgsl: wgsl!("fill"),
-    parameters: FIELDS,
-    bindings: &[Binding::write("out")],
-    cpu,
-};
+pub static KERNEL: Kernel =
+    Kernel { name: "fill", wgsl: wgsl!("fill"), parameters: FIELDS, bindings: &[Binding::write("out")], cpu };
 
 /// out = value, every element.
 #[derive(Debug)]

@@ -20,7 +20,13 @@ pub static KERNEL: Kernel = Kernel {
     name: "gate_backward",
     wgsl: wgsl!("gate_backward"),
     parameters: FIELDS,
-    bindings: &[Binding::read("y"), Binding::read("modulation"), Binding::read("upstream"), Binding::write("out_y"), Binding::write("out_modulation")],
+    bindings: &[
+        Binding::read("y"),
+        Binding::read("modulation"),
+        Binding::read("upstream"),
+        Binding::write("out_y"),
+        Binding::write("out_modulation"),
+    ],
     cpu,
 };
 

@@ -69,9 +69,7 @@ impl GatherBatch<'_> {
         shape::expect(&KERNEL, "labels", self.labels, &[count.div_ceil(4)])?;
         shape::expect(&KERNEL, "out_images", self.out_images, &[batch, size])?;
         shape::expect(&KERNEL, "out_labels", self.out_labels, &[batch])?;
-        shape::ensure(&KERNEL, batch <= count, || {
-            format!("a batch of {batch} samples out of a data set of {count}")
-        })?;
+        shape::ensure(&KERNEL, batch <= count, || format!("a batch of {batch} samples out of a data set of {count}"))?;
         let [seed_low, seed_high] = philox::key(self.seed);
         let parameters = Parameters {
             seed_low,

@@ -99,7 +99,9 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 #[multiversion(targets = "simd")]
 fn normalise(x: &[f32], shift: &[f32], scale: &[f32], epsilon: f32, out: &mut [f32], statistics: &mut [f32]) {
     let width = shift.len();
-    for ((x, out), statistics) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(statistics.chunks_exact_mut(2)) {
+    for ((x, out), statistics) in
+        x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(statistics.chunks_exact_mut(2))
+    {
         let mean = sum::sum_by(width, |i| x[i]) / width as f32;
         let variance = sum::sum_by(width, |i| (x[i] - mean) * (x[i] - mean)) / width as f32;
         let deviation = 1.0 / (variance + epsilon).sqrt();

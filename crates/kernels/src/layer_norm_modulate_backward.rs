@@ -21,7 +21,13 @@ pub static KERNEL: Kernel = Kernel {
     name: "layer_norm_modulate_backward",
     wgsl: wgsl!("layer_norm_modulate_backward"),
     parameters: FIELDS,
-    bindings: &[Binding::read("x"), Binding::read("modulation"), Binding::read("statistics"), Binding::read("upstream"), Binding::write("out")],
+    bindings: &[
+        Binding::read("x"),
+        Binding::read("modulation"),
+        Binding::read("statistics"),
+        Binding::read("upstream"),
+        Binding::write("out"),
+    ],
     cpu,
 };
 

@@ -159,7 +159,10 @@ impl MatMul<'_> {
                 })?;
                 shape::expect(kernel, "modulation", modulation, &[m / tokens, modulation_width])?;
                 shape::ensure(kernel, gate + n <= modulation_width, || {
-                    format!("the gate at columns {gate}..{} leaves a modulation of {modulation_width} columns", gate + n)
+                    format!(
+                        "the gate at columns {gate}..{} leaves a modulation of {modulation_width} columns",
+                        gate + n
+                    )
                 })?;
                 parameters.tokens = shape::dimension(kernel, "tokens", tokens)?;
                 parameters.modulation_width = shape::dimension(kernel, "modulation_width", modulation_width)?;
@@ -199,7 +202,8 @@ impl MatMul<'_> {
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let epilogue = arguments.constant("EPILOGUE") as u32;
-    let (a_transposed, b_transposed) = (arguments.constant("A_TRANSPOSED") != 0.0, arguments.constant("B_TRANSPOSED") != 0.0);
+    let (a_transposed, b_transposed) =
+        (arguments.constant("A_TRANSPOSED") != 0.0, arguments.constant("B_TRANSPOSED") != 0.0);
     let [a, b, bias, residual, modulation, out, saved] = arguments.take();
     let (m, n, k) = (parameters.m as usize, parameters.n as usize, parameters.k as usize);
     let a = if a_transposed { Strided::new(a.read(), m).transposed() } else { Strided::new(a.read(), k) };

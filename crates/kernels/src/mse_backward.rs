@@ -56,10 +56,7 @@ impl MseBackward<'_> {
         let len = self.out.len();
         stream.launch(&Launch {
             kernel: &KERNEL,
-            parameters: Parameters {
-                len: shape::dimension(&KERNEL, "len", len)?,
-                scale: (2.0 / len as f64) as f32,
-            },
+            parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)?, scale: (2.0 / len as f64) as f32 },
             buffers: &[self.prediction, self.target, self.upstream, self.out],
             constants: &[],
             workgroups: grid(len, 64),
@@ -72,7 +69,9 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let [prediction, target, upstream, out] = arguments.take();
     let (prediction, target) = (prediction.read::<f32>(), target.read::<f32>());
     let scale = scale * upstream.read::<f32>()[0];
-    parallel::chunks(out.write::<f32>(), |start, out| scaled_difference(scale, &prediction[start..], &target[start..], out));
+    parallel::chunks(out.write::<f32>(), |start, out| {
+        scaled_difference(scale, &prediction[start..], &target[start..], out)
+    });
 }
 
 #[multiversion(targets = "simd")]

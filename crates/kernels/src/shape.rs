@@ -42,8 +42,6 @@ pub(crate) fn expect(kernel: &Kernel, binding: &str, buffer: &Buffer, dimensions
 
 /// A dimension as shaders take it.
 pub(crate) fn dimension(kernel: &Kernel, name: &str, value: usize) -> Result<u32> {
-    u32::try_from(value).map_err(|_| Error::Shape {
-        kernel: kernel.name,
-        message: format!("{name} = {value} does not fit 32 bits"),
-    })
+    u32::try_from(value)
+        .map_err(|_| Error::Shape { kernel: kernel.name, message: format!("{name} = {value} does not fit 32 bits") })
 }

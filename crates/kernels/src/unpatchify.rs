@@ -72,8 +72,7 @@ impl Unpatchify<'_> {
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
-    let [channels, side, patch] =
-        [parameters.channels, parameters.side, parameters.patch_side].map(|x| x as usize);
+    let [channels, side, patch] = [parameters.channels, parameters.side, parameters.patch_side].map(|x| x as usize);
     let layout = Layout { channels, patch, channel_last: parameters.channel_last != 0 };
     let along = side / patch;
     let [patches, out] = arguments.take();

@@ -113,10 +113,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     /// Refuses what must not be renamed over: a rename onto /dev/null would replace the device.
     fn of(path: &'a Path) -> Result<Self, FileError> {
-        let not_a_file = |what| FileError::NotAFile {
-            path: path.to_owned(),
-            what,
-        };
+        let not_a_file = |what| FileError::NotAFile { path: path.to_owned(), what };
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => return Err(not_a_file("is a directory")),
             Ok(found) if !found.is_file() => return Err(not_a_file("is a device or a pipe")),
@@ -131,16 +128,9 @@ impl<'a> Place<'a> {
             _ => PathBuf::from("."),
         };
         if !directory.is_dir() {
-            return Err(FileError::NoDirectory {
-                path: path.to_owned(),
-                directory,
-            });
+            return Err(FileError::NoDirectory { path: path.to_owned(), directory });
         }
-        Ok(Self {
-            path,
-            target,
-            directory,
-        })
+        Ok(Self { path, target, directory })
     }
 
     /// An empty file in the same directory, removed again unless it is persisted.
@@ -151,11 +141,7 @@ impl<'a> Place<'a> {
             .make_in(&self.directory, |path| File::create_new(path))
             .map_err(|reason| match reason.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => self.failure(reason),
-                _ => FileError::Directory {
-                    path: self.path.to_owned(),
-                    directory: self.directory.clone(),
-                    reason,
-                },
+                _ => FileError::Directory { path: self.path.to_owned(), directory: self.directory.clone(), reason },
             })
     }
 
@@ -183,9 +169,7 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -211,10 +195,7 @@ mod tests {
             Err(io::Error::other("the picture is too odd"))
         })
         .unwrap_err();
-        assert!(
-            error.to_string().contains("a.txt: the picture is too odd;"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("a.txt: the picture is too odd;"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(directory.path()), ["a.txt"]);
     }
@@ -235,13 +216,8 @@ mod tests {
     fn a_full_disk_is_said_to_be_full() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.txt");
-        let error = write_atomically(&path, |_| {
-            File::options()
-                .write(true)
-                .open("/dev/full")?
-                .write_all(b"more")
-        })
-        .unwrap_err();
+        let error =
+            write_atomically(&path, |_| File::options().write(true).open("/dev/full")?.write_all(b"more")).unwrap_err();
         assert!(matches!(error, FileError::Full { .. }), "{error:?}");
         assert!(error.to_string().contains("free some space"), "{error}");
         assert!(names(directory.path()).is_empty());
@@ -257,10 +233,7 @@ mod tests {
             directory.path().join("none").display()
         );
         assert_eq!(check_writable(&path).unwrap_err().to_string(), expected);
-        assert_eq!(
-            write_atomically(&path, |_| Ok(())).unwrap_err().to_string(),
-            expected
-        );
+        assert_eq!(write_atomically(&path, |_| Ok(())).unwrap_err().to_string(), expected);
     }
 
     #[test]
@@ -286,10 +259,7 @@ mod tests {
         assert!(names(directory.path()).is_empty());
         fs::write(directory.path().join("a.txt"), "old").unwrap();
         check_writable(directory.path().join("a.txt")).unwrap();
-        assert_eq!(
-            fs::read_to_string(directory.path().join("a.txt")).unwrap(),
-            "old"
-        );
+        assert_eq!(fs::read_to_string(directory.path().join("a.txt")).unwrap(), "old");
     }
 
     #[test]
@@ -302,11 +272,7 @@ mod tests {
     fn a_directory_that_refuses_is_named() {
         let error = check_writable("/proc/a.txt").unwrap_err();
         assert!(matches!(error, FileError::Directory { .. }), "{error:?}");
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot write /proc/a.txt: no file can be made in /proc (")
-        );
+        assert!(error.to_string().starts_with("cannot write /proc/a.txt: no file can be made in /proc ("));
         assert!(!error.to_string().contains("unfinished"), "{error}");
     }
 

@@ -43,14 +43,10 @@ pub enum PictureError {
         side: usize,
     },
     /// There is nothing to show.
-    #[error(
-        "a sheet needs panels with at least one image and one column each, and a scale of at least 1; give those"
-    )]
+    #[error("a sheet needs panels with at least one image and one column each, and a scale of at least 1; give those")]
     Nothing,
     /// The images differ in size.
-    #[error(
-        "a sheet holds images of one size, not of {first} and of {other} pixels a side; make two sheets"
-    )]
+    #[error("a sheet holds images of one size, not of {first} and of {other} pixels a side; make two sheets")]
     Mixed {
         /// Side of the first image in pixels.
         first: u32,
@@ -58,9 +54,7 @@ pub enum PictureError {
         other: u32,
     },
     /// The sheet would be too large.
-    #[error(
-        "a sheet of {width}x{height} pixels is too large; show fewer images or a smaller scale"
-    )]
+    #[error("a sheet of {width}x{height} pixels is too large; show fewer images or a smaller scale")]
     TooLarge {
         /// Width it would have in pixels.
         width: u64,
@@ -86,26 +80,13 @@ impl Tile {
     /// # Errors
     /// When `values` are not a whole number of such images, at least one.
     pub fn batch(values: &[f32], channels: usize, side: usize) -> Result<Vec<Self>, PictureError> {
-        let refused = PictureError::Shape {
-            values: values.len(),
-            channels,
-            side,
-        };
-        let size = channels
-            .checked_mul(side)
-            .and_then(|size| size.checked_mul(side));
+        let refused = PictureError::Shape { values: values.len(), channels, side };
+        let size = channels.checked_mul(side).and_then(|size| size.checked_mul(side));
         match (size, u32::try_from(side)) {
             (Some(size), Ok(side))
-                if matches!(channels, 1 | 3)
-                    && size > 0
-                    && !values.is_empty()
-                    && values.len().is_multiple_of(size) =>
+                if matches!(channels, 1 | 3) && size > 0 && !values.is_empty() && values.len().is_multiple_of(size) =>
             {
-                let tile = |image: &[f32]| Self {
-                    channels,
-                    side,
-                    bytes: image.iter().copied().map(to_byte).collect(),
-                };
+                let tile = |image: &[f32]| Self { channels, side, bytes: image.iter().copied().map(to_byte).collect() };
                 Ok(values.chunks_exact(size).map(tile).collect())
             }
             _ => Err(refused),
@@ -143,10 +124,7 @@ pub struct Layout {
 impl Default for Layout {
     /// Images of 28 pixels, large enough to look at.
     fn default() -> Self {
-        Self {
-            scale: 3,
-            padding: 2,
-        }
+        Self { scale: 3, padding: 2 }
     }
 }
 
@@ -161,43 +139,25 @@ pub fn contact_sheet(panels: &[Panel], layout: Layout) -> Result<DynamicImage, P
     let mut tiles = panels.iter().flat_map(|panel| &panel.images);
     let first = tiles.next().ok_or(PictureError::Nothing)?.side;
     if let Some(other) = tiles.find(|tile| tile.side != first) {
-        return Err(PictureError::Mixed {
-            first,
-            other: other.side,
-        });
+        return Err(PictureError::Mixed { first, other: other.side });
     }
-    if layout.scale == 0
-        || panels
-            .iter()
-            .any(|panel| panel.columns == 0 || panel.images.is_empty())
-    {
+    if layout.scale == 0 || panels.iter().any(|panel| panel.columns == 0 || panel.images.is_empty()) {
         return Err(PictureError::Nothing);
     }
     let measures = Measures::new(panels, layout, first);
     let (width, height) = measures.sheet();
-    let fits = width
-        .checked_mul(height)
-        .is_some_and(|pixels| pixels <= PIXEL_LIMIT);
-    let (Ok(sheet_width), Ok(sheet_height), true) =
-        (u32::try_from(width), u32::try_from(height), fits)
-    else {
+    let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= PIXEL_LIMIT);
+    let (Ok(sheet_width), Ok(sheet_height), true) = (u32::try_from(width), u32::try_from(height), fits) else {
         return Err(PictureError::TooLarge { width, height });
     };
 
-    let mut canvas = Canvas(RgbImage::from_pixel(
-        sheet_width,
-        sheet_height,
-        image::Rgb([BACKGROUND; 3]),
-    ));
+    let mut canvas = Canvas(RgbImage::from_pixel(sheet_width, sheet_height, image::Rgb([BACKGROUND; 3])));
     let mut left = 0;
     for (panel, &panel_width) in panels.iter().zip(&measures.panel_widths) {
         draw_panel(&mut canvas, panel, &measures, left as u32);
         left += panel_width + measures.gap;
     }
-    let colour = panels
-        .iter()
-        .flat_map(|panel| &panel.images)
-        .any(|tile| tile.channels == 3);
+    let colour = panels.iter().flat_map(|panel| &panel.images).any(|tile| tile.channels == 3);
     Ok(if colour {
         DynamicImage::ImageRgb8(canvas.0)
     } else {
@@ -212,12 +172,10 @@ pub fn contact_sheet(panels: &[Panel], layout: Layout) -> Result<DynamicImage, P
 /// As [`write_atomically`].
 pub fn save_png(path: impl AsRef<Path>, image: &DynamicImage) -> Result<(), FileError> {
     write_atomically(path, |writer: &mut dyn Write| {
-        image
-            .write_with_encoder(PngEncoder::new(writer))
-            .map_err(|error| match error {
-                ImageError::IoError(error) => error,
-                other => io::Error::other(other),
-            })
+        image.write_with_encoder(PngEncoder::new(writer)).map_err(|error| match error {
+            ImageError::IoError(error) => error,
+            other => io::Error::other(other),
+        })
     })
 }
 
@@ -247,17 +205,10 @@ impl Measures {
         let padding = u64::from(layout.padding);
         let tile = u64::from(side) * u64::from(layout.scale);
         let font = if tile < 64 { &FONT_6X10 } else { &FONT_10X20 };
-        let along = |tiles: u64| {
-            tiles
-                .saturating_mul(tile.saturating_add(padding))
-                .saturating_add(padding)
-        };
+        let along = |tiles: u64| tiles.saturating_mul(tile.saturating_add(padding)).saturating_add(padding);
         let letter = font.character_size;
         let title_width = |panel: &Panel| {
-            let letters = panel
-                .title
-                .as_ref()
-                .map_or(0, |title| title.chars().count() as u64);
+            let letters = panel.title.as_ref().map_or(0, |title| title.chars().count() as u64);
             letters * u64::from(letter.width) + 2 * padding
         };
         let titled = panels.iter().any(|panel| panel.title.is_some());
@@ -266,11 +217,7 @@ impl Measures {
             padding,
             tile,
             font,
-            top: if titled {
-                padding + u64::from(letter.height)
-            } else {
-                0
-            },
+            top: if titled { padding + u64::from(letter.height) } else { 0 },
             panel_widths: panels
                 .iter()
                 .map(|panel| {
@@ -278,10 +225,7 @@ impl Measures {
                     along(columns).max(title_width(panel))
                 })
                 .collect(),
-            grid_heights: panels
-                .iter()
-                .map(|panel| along(panel.images.len().div_ceil(panel.columns) as u64))
-                .collect(),
+            grid_heights: panels.iter().map(|panel| along(panel.images.len().div_ceil(panel.columns) as u64)).collect(),
             gap: 4 * padding,
         }
     }
@@ -289,10 +233,7 @@ impl Measures {
     /// Width and height of the sheet.
     fn sheet(&self) -> (u64, u64) {
         let gaps = self.gap * (self.panel_widths.len() as u64 - 1);
-        let width = self
-            .panel_widths
-            .iter()
-            .fold(gaps, |sum, &width| sum.saturating_add(width));
+        let width = self.panel_widths.iter().fold(gaps, |sum, &width| sum.saturating_add(width));
         let tallest = self.grid_heights.iter().copied().max().unwrap_or(0);
         (width, tallest.saturating_add(self.top))
     }
@@ -302,10 +243,7 @@ impl Measures {
 fn draw_panel(canvas: &mut Canvas, panel: &Panel, measures: &Measures, left: u32) {
     let padding = measures.padding as u32;
     if let Some(title) = &panel.title {
-        let line: String = title
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let style = MonoTextStyle::new(measures.font, INK);
         let corner = Point::new((left + padding) as i32, padding as i32);
         let Ok(_) = Text::with_baseline(&line, corner, style, Baseline::Top).draw(canvas);
@@ -318,9 +256,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, measures: &Measures, left: u32
         for y in 0..tile_size {
             for x in 0..tile_size {
                 let colour = tile.at(x / measures.scale, y / measures.scale);
-                canvas
-                    .0
-                    .put_pixel(tile_left + x, tile_top + y, image::Rgb(colour));
+                canvas.0.put_pixel(tile_left + x, tile_top + y, image::Rgb(colour));
             }
         }
     }
@@ -339,10 +275,7 @@ impl DrawTarget for Canvas {
     type Color = Gray8;
     type Error = std::convert::Infallible;
 
-    fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(
-        &mut self,
-        pixels: I,
-    ) -> Result<(), Self::Error> {
+    fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
         for Pixel(point, grey) in pixels {
             let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y)) else {
                 continue;
@@ -360,52 +293,29 @@ impl DrawTarget for Canvas {
 mod tests {
     use super::*;
 
-    const EXACT: Layout = Layout {
-        scale: 1,
-        padding: 0,
-    };
+    const EXACT: Layout = Layout { scale: 1, padding: 0 };
 
     /// `count` grey tiles; every pixel of tile i, from 0, is i.
     fn flat_tiles(count: usize, side: usize) -> Vec<Tile> {
-        let values: Vec<f32> = (0..count * side * side)
-            .map(|i| (i / (side * side)) as f32 / 127.5 - 1.0)
-            .collect();
+        let values: Vec<f32> = (0..count * side * side).map(|i| (i / (side * side)) as f32 / 127.5 - 1.0).collect();
         Tile::batch(&values, 1, side).unwrap()
     }
 
     fn panel(columns: usize, images: Vec<Tile>) -> Panel {
-        Panel {
-            title: None,
-            columns,
-            images,
-        }
+        Panel { title: None, columns, images }
     }
 
     fn titled(title: &str, columns: usize, images: Vec<Tile>) -> Panel {
-        Panel {
-            title: Some(title.to_owned()),
-            ..panel(columns, images)
-        }
+        Panel { title: Some(title.to_owned()), ..panel(columns, images) }
     }
 
     #[test]
     fn brightness_is_clamped_and_rounded() {
-        let cases = [
-            (-1.0, 0),
-            (1.0, 255),
-            (0.0, 128),
-            (-1.5, 0),
-            (7.0, 255),
-            (-0.998, 0),
-            (-0.994, 1),
-        ];
+        let cases = [(-1.0, 0), (1.0, 255), (0.0, 128), (-1.5, 0), (7.0, 255), (-0.998, 0), (-0.994, 1)];
         for (value, byte) in cases {
             assert_eq!(to_byte(value), byte, "{value}");
         }
-        assert_eq!(
-            [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].map(to_byte),
-            [0, 255, 0]
-        );
+        assert_eq!([f32::NAN, f32::INFINITY, f32::NEG_INFINITY].map(to_byte), [0, 255, 0]);
     }
 
     #[test]
@@ -421,12 +331,7 @@ mod tests {
         let tiles = Tile::batch(&values, 1, 2).unwrap();
         let sheet = contact_sheet(&[panel(3, tiles)], EXACT).unwrap();
         assert_eq!((sheet.width(), sheet.height()), (6, 4));
-        let expected = [
-            [0, 1, 4, 5, 8, 9],
-            [2, 3, 6, 7, 10, 11],
-            [12, 13, 16, 17, 20, 21],
-            [14, 15, 18, 19, 22, 23],
-        ];
+        let expected = [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7, 10, 11], [12, 13, 16, 17, 20, 21], [14, 15, 18, 19, 22, 23]];
         assert_eq!(sheet.as_luma8().unwrap().as_raw(), expected.as_flattened());
     }
 
@@ -441,10 +346,7 @@ mod tests {
 
     #[test]
     fn scale_repeats_pixels_and_padding_surrounds_tiles() {
-        let layout = Layout {
-            scale: 2,
-            padding: 1,
-        };
+        let layout = Layout { scale: 2, padding: 1 };
         let sheet = contact_sheet(&[panel(2, flat_tiles(3, 1))], layout).unwrap();
         let b = BACKGROUND;
         let expected = [
@@ -466,71 +368,43 @@ mod tests {
         let sheet = contact_sheet(&panels, EXACT).unwrap().into_luma8();
         assert_eq!(sheet.dimensions(), (9, 6));
         // Left: tile 0 over tile 1; right: tiles 0 and 1 over nothing.
-        assert_eq!(
-            [(0, 5), (3, 0), (8, 0), (8, 5)].map(|(x, y)| sheet.get_pixel(x, y)[0]),
-            [1, 0, 1, BACKGROUND]
-        );
+        assert_eq!([(0, 5), (3, 0), (8, 0), (8, 5)].map(|(x, y)| sheet.get_pixel(x, y)[0]), [1, 0, 1, BACKGROUND]);
     }
 
     #[test]
     fn a_title_is_legible_above_the_grid_and_widens_it() {
-        let sheet = contact_sheet(&[titled("guidance 3", 1, flat_tiles(1, 8))], EXACT)
-            .unwrap()
-            .into_luma8();
+        let sheet = contact_sheet(&[titled("guidance 3", 1, flat_tiles(1, 8))], EXACT).unwrap().into_luma8();
         assert_eq!(sheet.dimensions(), (60, 18));
         let ink = |rows: std::ops::Range<u32>| {
-            rows.flat_map(|y| (0..60).map(move |x| (x, y)))
-                .filter(|&(x, y)| sheet.get_pixel(x, y)[0] == 255)
-                .count()
+            rows.flat_map(|y| (0..60).map(move |x| (x, y))).filter(|&(x, y)| sheet.get_pixel(x, y)[0] == 255).count()
         };
         assert!(ink(0..10) > 60, "{}", ink(0..10));
         assert_eq!(ink(10..18), 0);
 
-        let other = contact_sheet(&[titled("guidance 4", 1, flat_tiles(1, 8))], EXACT)
-            .unwrap()
-            .into_luma8();
+        let other = contact_sheet(&[titled("guidance 4", 1, flat_tiles(1, 8))], EXACT).unwrap().into_luma8();
         assert_ne!(sheet, other);
     }
 
     #[test]
     fn titles_do_not_touch_each_other_or_leave_the_sheet() {
-        let panels =
-            ["one\ntwo", "Ünïcode 手", ""].map(|title| titled(title, 2, flat_tiles(2, 28)));
+        let panels = ["one\ntwo", "Ünïcode 手", ""].map(|title| titled(title, 2, flat_tiles(2, 28)));
         let layout = Layout::default();
         let sheet = contact_sheet(&panels, layout).unwrap().into_luma8();
-        assert_eq!(
-            sheet.dimensions(),
-            (3 * (2 * 84 + 3 * 2) + 2 * 8, 20 + 2 + 84 + 2 * 2)
-        );
+        assert_eq!(sheet.dimensions(), (3 * (2 * 84 + 3 * 2) + 2 * 8, 20 + 2 + 84 + 2 * 2));
         // A line break in a title does not spill over the tiles.
-        assert!(
-            (24..sheet.height())
-                .all(|y| (0..sheet.width()).all(|x| sheet.get_pixel(x, y)[0] != 255))
-        );
+        assert!((24..sheet.height()).all(|y| (0..sheet.width()).all(|x| sheet.get_pixel(x, y)[0] != 255)));
     }
 
     #[test]
     fn one_colour_tile_makes_the_sheet_colour() {
         let images = [flat_tiles(1, 2), Tile::batch(&[0.0; 12], 3, 2).unwrap()].concat();
-        assert!(
-            contact_sheet(&[panel(2, images)], EXACT)
-                .unwrap()
-                .as_rgb8()
-                .is_some()
-        );
+        assert!(contact_sheet(&[panel(2, images)], EXACT).unwrap().as_rgb8().is_some());
     }
 
     #[test]
     fn refuses_what_is_no_batch() {
-        let shape =
-            |values: &[f32], channels, side| Tile::batch(values, channels, side).unwrap_err();
-        for (count, channels, side) in [
-            (7, 1, 2),
-            (8, 2, 2),
-            (0, 1, 2),
-            (4, 1, 0),
-            (4, 3, usize::MAX),
-        ] {
+        let shape = |values: &[f32], channels, side| Tile::batch(values, channels, side).unwrap_err();
+        for (count, channels, side) in [(7, 1, 2), (8, 2, 2), (0, 1, 2), (4, 1, 0), (4, 3, usize::MAX)] {
             let error = shape(&vec![0.0; count], channels, side);
             assert!(matches!(error, PictureError::Shape { .. }), "{error}");
         }
@@ -543,10 +417,7 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_shown() {
         let tiles = flat_tiles(1, 2);
-        let no_scale = Layout {
-            scale: 0,
-            padding: 0,
-        };
+        let no_scale = Layout { scale: 0, padding: 0 };
         for (panels, layout) in [
             (vec![], EXACT),
             (vec![panel(1, vec![])], EXACT),
@@ -557,15 +428,9 @@ mod tests {
             assert_eq!(contact_sheet(&panels, layout), Err(PictureError::Nothing));
         }
         let mixed = [panel(1, tiles.clone()), panel(1, flat_tiles(1, 3))];
-        assert_eq!(
-            contact_sheet(&mixed, EXACT),
-            Err(PictureError::Mixed { first: 2, other: 3 })
-        );
+        assert_eq!(contact_sheet(&mixed, EXACT), Err(PictureError::Mixed { first: 2, other: 3 }));
         for layout in [(u32::MAX, 0), (1, u32::MAX), (u32::MAX, u32::MAX)] {
-            let layout = Layout {
-                scale: layout.0,
-                padding: layout.1,
-            };
+            let layout = Layout { scale: layout.0, padding: layout.1 };
             let error = contact_sheet(&[panel(1, tiles.clone())], layout).unwrap_err();
             assert!(matches!(error, PictureError::TooLarge { .. }), "{error}");
         }

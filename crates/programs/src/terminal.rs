@@ -78,11 +78,7 @@ fn fit(width: u32, height: u32, columns: u16, rows: u16) -> (u32, u32) {
     let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
     let (widest, tallest) = (u64::from(columns), 2 * u64::from(rows.saturating_sub(2)));
     let columns = width.min(widest).min(width * tallest / height).max(1);
-    let rows = height
-        .min(tallest)
-        .min(height * widest / width)
-        .div_ceil(2)
-        .max(1);
+    let rows = height.min(tallest).min(height * widest / width).div_ceil(2).max(1);
     // No more than a terminal has, which is less than 2^16.
     (columns as u32, rows as u32)
 }
@@ -109,14 +105,8 @@ mod tests {
         for (width, height) in [(1, 10_000), (10_000, 1), (u32::MAX, u32::MAX), (301, 299)] {
             for (columns, rows) in [(80, 24), (20, 200), (1, 3), (0, 0)] {
                 let (w, h) = fit(width, height, columns, rows);
-                assert!(
-                    w >= 1 && w <= u32::from(columns).max(1),
-                    "{w} columns of {columns}"
-                );
-                assert!(
-                    h >= 1 && h <= u32::from(rows.saturating_sub(2)).max(1),
-                    "{h} rows of {rows}"
-                );
+                assert!(w >= 1 && w <= u32::from(columns).max(1), "{w} columns of {columns}");
+                assert!(h >= 1 && h <= u32::from(rows.saturating_sub(2)).max(1), "{h} rows of {rows}");
             }
         }
     }
@@ -125,27 +115,14 @@ mod tests {
     fn only_a_terminal_that_names_itself_is_asked() {
         let none = |_: &str| String::new();
         let windows_terminal = |name: &str| {
-            if name == "WT_SESSION" {
-                "id".to_owned()
-            } else {
-                String::new()
-            }
+            if name == "WT_SESSION" { "id".to_owned() } else { String::new() }
         };
         assert_eq!(Protocol::named_by("xterm-kitty", none), Protocol::Kitty);
         assert_eq!(Protocol::named_by("xterm-ghostty", none), Protocol::Kitty);
         assert_eq!(Protocol::named_by("foot", none), Protocol::Sixel);
-        assert_eq!(
-            Protocol::named_by("xterm-256color", windows_terminal),
-            Protocol::Sixel
-        );
-        assert_eq!(
-            Protocol::named_by("xterm-256color", none),
-            Protocol::Unasked
-        );
-        assert_eq!(
-            Protocol::named_by("screen-256color", windows_terminal),
-            Protocol::Unasked
-        );
+        assert_eq!(Protocol::named_by("xterm-256color", windows_terminal), Protocol::Sixel);
+        assert_eq!(Protocol::named_by("xterm-256color", none), Protocol::Unasked);
+        assert_eq!(Protocol::named_by("screen-256color", windows_terminal), Protocol::Unasked);
         assert_eq!(Protocol::named_by("", none), Protocol::Unasked);
     }
 

@@ -170,23 +170,23 @@ fn none_found(options: &DeviceOptions, software: &[AdapterInfo]) -> Error {
         (Some(name), _) => {
             let present: Vec<String> = list_adapters().iter().map(ToString::to_string).collect();
             let present = if present.is_empty() { "none".to_owned() } else { present.join(", ") };
-            format!("no adapter{under} has `{name}` in its name (found: {present}); see --list-devices, or use --device cpu")
+            format!(
+                "no adapter{under} has `{name}` in its name (found: {present}); see --list-devices, or use --device cpu"
+            )
         }
         (None, Some(soft)) => format!(
             "no hardware GPU was found{under}, only the software adapter {}; name it with --adapter to use it, or use --device cpu, which is faster",
             soft.name
         ),
-        (None, None) => format!(
-            "no GPU was found{under}; install its Vulkan, Metal or DirectX 12 driver, or use --device cpu"
-        ),
+        (None, None) => {
+            format!("no GPU was found{under}; install its Vulkan, Metal or DirectX 12 driver, or use --device cpu")
+        }
     })
 }
 
 fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
-    let backends = backend.map_or(
-        Backend::ALL.iter().fold(wgpu::Backends::empty(), |all, backend| all | backend.flag()),
-        Backend::flag,
-    );
+    let backends = backend
+        .map_or(Backend::ALL.iter().fold(wgpu::Backends::empty(), |all, backend| all | backend.flag()), Backend::flag);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
@@ -203,8 +203,7 @@ fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
         (kind, info.backend == wgpu::Backend::Gl)
     });
     // Without compute shaders (OpenGL ES 3.0) an adapter is of no use here.
-    adapters.retain(|adapter| {
-        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-    });
+    adapters
+        .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters
 }

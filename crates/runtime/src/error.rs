@@ -26,7 +26,9 @@ pub enum Error {
         message: String,
     },
     /// One buffer was bound twice in a launch that writes it.
-    #[error("{kernel}: the buffer bound as `{binding}` is also bound elsewhere in the same launch, and one of the two is written")]
+    #[error(
+        "{kernel}: the buffer bound as `{binding}` is also bound elsewhere in the same launch, and one of the two is written"
+    )]
     Aliased {
         /// The kernel's name.
         kernel: &'static str,
@@ -47,7 +49,9 @@ pub enum Error {
     #[error("the device is out of memory; use a smaller --batch or a smaller preset")]
     OutOfMemory,
     /// The driver took the device away: a reset, a time-out, an unplugged card.
-    #[error("the device was lost ({0}); start again from the last checkpoint, with a smaller --batch if it happens again")]
+    #[error(
+        "the device was lost ({0}); start again from the last checkpoint, with a smaller --batch if it happens again"
+    )]
     DeviceLost(String),
     /// The driver or wgpu refused something that should have been right.
     #[error("the GPU reported an error: {0}")]

@@ -128,10 +128,9 @@ impl Gpu {
 
     fn create_pipeline(&self, kernel: &'static Kernel, constants: &[(&'static str, f64)]) -> Pipeline {
         let label = Some(kernel.name);
-        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label,
-            entries: &layout_entries(kernel),
-        });
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &layout_entries(kernel) });
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
             source: wgpu::ShaderSource::Wgsl(kernel.wgsl.into()),
@@ -155,7 +154,12 @@ impl Gpu {
         Pipeline { pipeline, layout }
     }
 
-    pub(crate) fn bind_group(&self, kernel: &'static Kernel, pipeline: &Pipeline, buffers: &[&Buffer]) -> wgpu::BindGroup {
+    pub(crate) fn bind_group(
+        &self,
+        kernel: &'static Kernel,
+        pipeline: &Pipeline,
+        buffers: &[&Buffer],
+    ) -> wgpu::BindGroup {
         let key = BindGroupKey {
             kernel: kernel.name,
             buffers: buffers.iter().map(|buffer| (buffer.memory.id, buffer.offset, buffer.len())).collect(),
@@ -170,7 +174,8 @@ impl Gpu {
             offset: 0,
             size: wgpu::BufferSize::new(parameter_bytes(kernel)),
         };
-        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
+        let mut entries =
+            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
         entries.extend((1..).zip(buffers).map(|(binding, buffer)| {
             let binding_of = wgpu::BufferBinding {
                 buffer: raw(buffer),

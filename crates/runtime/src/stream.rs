@@ -202,7 +202,13 @@ impl Stream {
             Some(gpu) => {
                 let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 let bytes = |words: usize| words as u64 * 4;
-                encoder.copy_buffer_to_buffer(raw(from), bytes(from.offset), raw(to), bytes(to.offset), bytes(from.len()));
+                encoder.copy_buffer_to_buffer(
+                    raw(from),
+                    bytes(from.offset),
+                    raw(to),
+                    bytes(to.offset),
+                    bytes(from.len()),
+                );
                 gpu.queue.submit([encoder.finish()]);
                 gpu.check()
             }

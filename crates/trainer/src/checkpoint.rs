@@ -34,7 +34,13 @@ fn arenas(training: &Training) -> [(&'static str, Buffer); 4] {
 }
 
 /// Writes the state of a run, and the averaged weights beside it.
-pub fn save(stream: &mut Stream, training: &Training, settings: &Settings, checkpoint: &Path, weights: &Path) -> anyhow::Result<()> {
+pub fn save(
+    stream: &mut Stream,
+    training: &Training,
+    settings: &Settings,
+    checkpoint: &Path,
+    weights: &Path,
+) -> anyhow::Result<()> {
     let parameters = training.model.parameters();
     let mut tensors = Vec::new();
     for (prefix, arena) in arenas(training) {
@@ -78,7 +84,9 @@ impl Checkpoint {
         let specs = settings.model.parameters();
         let arenas = ["parameters", "average", "first_moment", "second_moment"]
             .iter()
-            .map(|prefix| specs.iter().map(|spec| read(&tensors, &format!("{prefix}/{}", spec.name), &spec.shape)).collect())
+            .map(|prefix| {
+                specs.iter().map(|spec| read(&tensors, &format!("{prefix}/{}", spec.name), &spec.shape)).collect()
+            })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { settings, steps, arenas })
     }

@@ -23,11 +23,13 @@ impl Folder {
             let root = folder.root.display();
             bail!("{root} holds a run already; go on with it by --resume {root}, or choose another --out");
         }
-        fs::create_dir_all(folder.samples())
-            .with_context(|| format!("cannot create the run's folder {}; choose another --out", folder.root.display()))?;
+        fs::create_dir_all(folder.samples()).with_context(|| {
+            format!("cannot create the run's folder {}; choose another --out", folder.root.display())
+        })?;
         // A folder that exists need not take files, and training must not find that out in an hour.
-        probe(&folder.root)
-            .with_context(|| format!("cannot write into the run's folder {}; choose another --out", folder.root.display()))?;
+        probe(&folder.root).with_context(|| {
+            format!("cannot write into the run's folder {}; choose another --out", folder.root.display())
+        })?;
         Ok(folder)
     }
 

@@ -40,7 +40,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let directory = resumed.as_ref().map_or(arguments.data.as_deref(), |(_, checkpoint)| checkpoint.settings.data.as_deref());
+    let directory =
+        resumed.as_ref().map_or(arguments.data.as_deref(), |(_, checkpoint)| checkpoint.settings.data.as_deref());
     let splits = data::load(directory)?;
     let device = arguments.device.open()?;
     let mut stream = device.stream()?;
@@ -57,7 +58,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl<'a> Run<'a> {
-    fn start(arguments: &'a Arguments, mut stream: Stream, settings: Settings, splits: &Splits, images: Images) -> anyhow::Result<Self> {
+    fn start(
+        arguments: &'a Arguments,
+        mut stream: Stream,
+        settings: Settings,
+        splits: &Splits,
+        images: Images,
+    ) -> anyhow::Result<Self> {
         let folder = Folder::create(arguments.out.as_deref(), &splits.name)?;
         let metrics = Metrics::create(&folder.metrics())?;
         let model = Dit::new(&mut stream, settings.model, settings.seed)?;
@@ -140,7 +147,10 @@ impl<'a> Run<'a> {
             started.elapsed().as_secs_f64(),
             self.stream.device().allocated_bytes() as f64 / 1_048_576.0
         );
-        println!("Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors", self.folder.weights().display());
+        println!(
+            "Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors",
+            self.folder.weights().display()
+        );
         Ok(ExitCode::SUCCESS)
     }
 
@@ -176,7 +186,9 @@ impl<'a> Run<'a> {
                 Some(saved) => format!("the checkpoint of step {saved} in {} is kept", self.folder.root().display()),
                 None => "there was no checkpoint yet".to_owned(),
             };
-            bail!("training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: try a lower --lr");
+            bail!(
+                "training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: try a lower --lr"
+            );
         }
         self.metrics.append(&records, |step| self.settings.rate_at(step))?;
         self.progress.update(&records);

@@ -95,7 +95,11 @@ mod tests {
     fn patches_are_cut_as_the_field_cuts_them() {
         let image: Vec<f32> = (0..8).map(|i| i as f32).collect();
         let cut = |patch, channel_first| {
-            Patches { channels: 2, side: 2, patch, channel_first }.patchify(&image, 1).iter().map(|v| *v as u8).collect()
+            Patches { channels: 2, side: 2, patch, channel_first }
+                .patchify(&image, 1)
+                .iter()
+                .map(|v| *v as u8)
+                .collect()
         };
         let expect = |got: Vec<u8>, want: [u8; 8]| assert_eq!(got, want);
         expect(cut(2, true), [0, 1, 2, 3, 4, 5, 6, 7]);

@@ -86,7 +86,14 @@ impl Modulated {
     }
 
     /// LayerNorm without affine, then · (1 + scale) + shift.
-    pub fn layer_norm_modulate(&self, x: &[f32], modulation: &[f32], shift: usize, scale: usize, epsilon: f32) -> Vec<f64> {
+    pub fn layer_norm_modulate(
+        &self,
+        x: &[f32],
+        modulation: &[f32],
+        shift: usize,
+        scale: usize,
+        epsilon: f32,
+    ) -> Vec<f64> {
         let normalised = self.normalised(x, &self.statistics(x, epsilon));
         let at = |i, offset| f64::from(modulation[self.place(i, offset)]);
         (0..x.len()).map(|i| normalised[i] * (1.0 + at(i, scale)) + at(i, shift)).collect()
@@ -115,7 +122,14 @@ impl Modulated {
     }
 
     /// The gradient in the modulation of [`Modulated::layer_norm_modulate`], (B, M), zero elsewhere.
-    pub fn modulation_backward(&self, x: &[f32], statistics: &[f32], upstream: &[f32], shift: usize, scale: usize) -> Vec<f64> {
+    pub fn modulation_backward(
+        &self,
+        x: &[f32],
+        statistics: &[f32],
+        upstream: &[f32],
+        shift: usize,
+        scale: usize,
+    ) -> Vec<f64> {
         let normalised = self.normalised(x, &super::wide(statistics));
         let mut out = vec![0.0; self.batch * self.modulation_width];
         for (i, upstream) in upstream.iter().enumerate() {
@@ -211,10 +225,12 @@ impl Attention {
         let root = (self.head_dim as f64).sqrt();
         for (b, head) in self.heads() {
             let (p, _) = self.probabilities(qkv, b, head);
-            let d_p = |i: usize, j: usize| self.dot(&upstream[self.output(b, i, head)..], &qkv[self.place(b, j, 2, head)..]);
+            let d_p =
+                |i: usize, j: usize| self.dot(&upstream[self.output(b, i, head)..], &qkv[self.place(b, j, 2, head)..]);
             let row = |i: usize| (0..self.tokens).map(move |j| (i * self.tokens + j, d_p(i, j)));
             let mean: Vec<f64> = (0..self.tokens).map(|i| row(i).map(|(ij, d)| p[ij] * d).sum()).collect();
-            let d_score: Vec<f64> = (0..self.tokens).flat_map(row).map(|(ij, d)| p[ij] * (d - mean[ij / self.tokens])).collect();
+            let d_score: Vec<f64> =
+                (0..self.tokens).flat_map(row).map(|(ij, d)| p[ij] * (d - mean[ij / self.tokens])).collect();
             for (i, j, d) in self.pairs() {
                 let ij = i * self.tokens + j;
                 let (q, k) = (self.place(b, i, 0, head) + d, self.place(b, j, 1, head) + d);
@@ -240,7 +256,9 @@ impl Attention {
 
 /// `scale` times the sum over the rows of x (rows, columns).
 pub fn column_sum(x: &[f32], columns: usize, scale: f32) -> Vec<f64> {
-    (0..columns).map(|c| f64::from(scale) * x.iter().skip(c).step_by(columns).map(|x| f64::from(*x)).sum::<f64>()).collect()
+    (0..columns)
+        .map(|c| f64::from(scale) * x.iter().skip(c).step_by(columns).map(|x| f64::from(*x)).sum::<f64>())
+        .collect()
 }
 
 /// Which operand of a product is stored transposed.

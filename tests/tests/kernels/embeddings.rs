@@ -21,8 +21,11 @@ pub fn time_features() {
             times[batch - 1] = 1.0;
             let frequency = |i: usize| 10_000_f64.powf(-(i as f64) / half as f64);
             let frequencies = narrow(&(0..half).map(frequency).collect::<Vec<_>>());
-            let (time, on_device, out) = (bench.upload(&times), bench.upload(&frequencies), bench.output(batch * 2 * half));
-            TimeFeatures { time: &time, frequencies: &on_device, out: &out, scale, batch, half }.launch(&mut bench.stream).unwrap();
+            let (time, on_device, out) =
+                (bench.upload(&times), bench.upload(&frequencies), bench.output(batch * 2 * half));
+            TimeFeatures { time: &time, frequencies: &on_device, out: &out, scale, batch, half }
+                .launch(&mut bench.stream)
+                .unwrap();
             let want = oracle::time_features(&times, &frequencies, scale);
             bench.expect(format_args!("time_features ({batch}, {half}), scale {scale}"), &out, &want, tolerance);
         }
@@ -76,7 +79,10 @@ pub fn patchify() {
         };
         refuses_buffers!(bench, launch, Patchify { images, out });
         for patch in [0, 3, 8] {
-            expect_refusal(Patchify { patch, ..launch }.launch(&mut bench.stream), "a patch that does not divide the side");
+            expect_refusal(
+                Patchify { patch, ..launch }.launch(&mut bench.stream),
+                "a patch that does not divide the side",
+            );
         }
     });
 }
@@ -88,15 +94,27 @@ pub fn unpatchify() {
             let cut = Patches { channels, side, patch, channel_first: order == PatchOrder::ChannelFirst };
             let values = Values::new(side as u64).normal(batch * cut.image());
             let (patches, out) = (bench.upload(&values), bench.output(values.len()));
-            Unpatchify { patches: &patches, out: &out, batch, channels, side, patch, order }.launch(&mut bench.stream).unwrap();
+            Unpatchify { patches: &patches, out: &out, batch, channels, side, patch, order }
+                .launch(&mut bench.stream)
+                .unwrap();
             bench.expect(format_args!("unpatchify {batch}, {cut:?}"), &out, &cut.unpatchify(&values), Tolerance::EXACT);
         }
         let x = bench.output(2 * 3 * 4 * 4);
-        let launch =
-            Unpatchify { patches: &x, out: &x, batch: 2, channels: 3, side: 4, patch: 2, order: PatchOrder::ChannelLast };
+        let launch = Unpatchify {
+            patches: &x,
+            out: &x,
+            batch: 2,
+            channels: 3,
+            side: 4,
+            patch: 2,
+            order: PatchOrder::ChannelLast,
+        };
         refuses_buffers!(bench, launch, Unpatchify { patches, out });
         for patch in [0, 3, 8] {
-            expect_refusal(Unpatchify { patch, ..launch }.launch(&mut bench.stream), "a patch that does not divide the side");
+            expect_refusal(
+                Unpatchify { patch, ..launch }.launch(&mut bench.stream),
+                "a patch that does not divide the side",
+            );
         }
     });
 }
@@ -105,7 +123,8 @@ pub fn unpatchify() {
 pub fn add_positions() {
     // One rounding.
     let tolerance = Tolerance { absolute: 0.0, relative: 1e-7 };
-    let shapes = [[1, 1, 1], [1, 3, 5], [3, 7, 17], [2, 65, 64], [3, 49, 128], [1, 196, 256], [3, 2, FOLDED.div_ceil(6)]];
+    let shapes =
+        [[1, 1, 1], [1, 3, 5], [3, 7, 17], [2, 65, 64], [3, 49, 128], [1, 196, 256], [3, 2, FOLDED.div_ceil(6)]];
     on_each_device(|bench| {
         for [batch, tokens, width] in shapes {
             let mut values = Values::new(width as u64);
@@ -122,8 +141,16 @@ pub fn add_positions() {
 }
 
 /// B, D and the rows of the table.
-const TABLES: [[usize; 3]; 8] =
-    [[1, 1, 1], [1, 3, 2], [5, 7, 3], [64, 128, 11], [13, 67, 101], [3, 256, 11], [2, FOLDED.div_ceil(2), 2], [300, 1, 2]];
+const TABLES: [[usize; 3]; 8] = [
+    [1, 1, 1],
+    [1, 3, 2],
+    [5, 7, 3],
+    [64, 128, 11],
+    [13, 67, 101],
+    [3, 256, 11],
+    [2, FOLDED.div_ceil(2), 2],
+    [300, 1, 2],
+];
 
 /// Labels with, in a batch of some size, the last row, the first one that is missing, and the largest number.
 fn labels(batch: usize, rows: usize) -> Vec<u32> {
@@ -141,7 +168,8 @@ pub fn label_embedding() {
     on_each_device(|bench| {
         for [batch, width, rows] in TABLES {
             let mut values = Values::new(width as u64);
-            let (labels, entries, inputs) = (labels(batch, rows), values.spread(rows * width), values.spread(batch * width));
+            let (labels, entries, inputs) =
+                (labels(batch, rows), values.spread(rows * width), values.spread(batch * width));
             let (on_device, table) = (bench.upload(&labels), bench.upload(&entries));
             let (x, out) = (bench.upload(&inputs), bench.output(batch * width));
             LabelEmbedding { labels: &on_device, table: &table, x: &x, out: &out, batch, width, rows }
@@ -163,16 +191,32 @@ pub fn label_embedding_backward() {
             let (labels, gradient) = (labels(batch, rows), Values::new(width as u64).normal(batch * width));
             let (on_device, upstream) = (bench.upload(&labels), bench.upload(&gradient));
             let (out, before) = output(bench, accumulate, rows * width);
-            LabelEmbeddingBackward { labels: &on_device, upstream: &upstream, out: &out, batch, width, rows, accumulate }
-                .launch(&mut bench.stream)
-                .unwrap();
+            LabelEmbeddingBackward {
+                labels: &on_device,
+                upstream: &upstream,
+                out: &out,
+                batch,
+                width,
+                rows,
+                accumulate,
+            }
+            .launch(&mut bench.stream)
+            .unwrap();
             let want = sum(&before, &oracle::label_embedding_backward(&labels, &gradient, rows));
-            let case = format_args!("label_embedding_backward ({batch}, {width}), {rows} rows, accumulate {accumulate}");
+            let case =
+                format_args!("label_embedding_backward ({batch}, {width}), {rows} rows, accumulate {accumulate}");
             bench.expect(case, &out, &want, Tolerance::sum(batch));
         }
         let (labels, table, x) = (bench.output(2), bench.output(15), bench.output(6));
-        let launch =
-            LabelEmbeddingBackward { labels: &labels, upstream: &x, out: &table, batch: 2, width: 3, rows: 5, accumulate: false };
+        let launch = LabelEmbeddingBackward {
+            labels: &labels,
+            upstream: &x,
+            out: &table,
+            batch: 2,
+            width: 3,
+            rows: 5,
+            accumulate: false,
+        };
         refuses_buffers!(bench, launch, LabelEmbeddingBackward { labels, upstream, out });
     });
 }

@@ -27,9 +27,17 @@ pub fn flow_point() {
             let (images, noises, times) = (values.normal(len), values.normal(len), times(batch));
             let (data, noise, time) = (bench.upload(&images), bench.upload(&noises), bench.upload(&times));
             let (out_point, out_velocity) = (bench.output(len), bench.output(len));
-            FlowPoint { data: &data, noise: &noise, time: &time, out_point: &out_point, out_velocity: &out_velocity, batch, size }
-                .launch(&mut bench.stream)
-                .unwrap();
+            FlowPoint {
+                data: &data,
+                noise: &noise,
+                time: &time,
+                out_point: &out_point,
+                out_velocity: &out_velocity,
+                batch,
+                size,
+            }
+            .launch(&mut bench.stream)
+            .unwrap();
             let (point, velocity) = oracle::flow_point(&images, &noises, &times, size);
             let case = format!("flow_point ({batch}, {size})");
             bench.expect(format_args!("out_point of {case}"), &out_point, &point, Tolerance::ROUNDING);
@@ -52,7 +60,12 @@ pub fn mse() {
             let (predictions, targets) = (values.normal(len), values.normal(len));
             let (prediction, target, out) = (bench.upload(&predictions), bench.upload(&targets), bench.output(batch));
             Mse { prediction: &prediction, target: &target, out: &out, batch, size }.launch(&mut bench.stream).unwrap();
-            bench.expect(format_args!("mse ({batch}, {size})"), &out, &oracle::mse(&predictions, &targets, size), tolerance);
+            bench.expect(
+                format_args!("mse ({batch}, {size})"),
+                &out,
+                &oracle::mse(&predictions, &targets, size),
+                tolerance,
+            );
         }
         let (x, out) = (bench.output(6), bench.output(2));
         let launch = Mse { prediction: &x, target: &x, out: &out, batch: 2, size: 3 };
@@ -87,7 +100,8 @@ pub fn guidance_euler() {
     // Guidance multiplies the velocities' difference, which is near 4 here.
     let tolerance = Tolerance { absolute: 5e-6, relative: 1e-6 };
     on_each_device(|bench| {
-        for ([batch, size], [guidance, dt]) in ITEMS.iter().zip([[1.0, 0.02], [4.5, 0.3], [0.0, -0.125]].iter().cycle()) {
+        for ([batch, size], [guidance, dt]) in ITEMS.iter().zip([[1.0, 0.02], [4.5, 0.3], [0.0, -0.125]].iter().cycle())
+        {
             let (mut values, len) = (Values::new(*size as u64), batch * size);
             let (velocities, before) = (values.normal(2 * len), values.normal(len));
             let (velocity, x) = (bench.upload(&velocities), bench.upload(&before));

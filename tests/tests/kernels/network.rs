@@ -108,7 +108,20 @@ pub fn gelu_backward() {
 
 #[test]
 pub fn column_sum() {
-    let shapes = [(1, 1), (1, 5), (3, 1), (2, 3), (7, 33), (8, 32), (9, 31), (64, 64), (257, 67), (147, 128), (3, 1027), (588, 256)];
+    let shapes = [
+        (1, 1),
+        (1, 5),
+        (3, 1),
+        (2, 3),
+        (7, 33),
+        (8, 32),
+        (9, 31),
+        (64, 64),
+        (257, 67),
+        (147, 128),
+        (3, 1027),
+        (588, 256),
+    ];
     on_each_device(|bench| {
         for ((rows, columns), accumulate) in shapes.iter().flat_map(|shape| [(*shape, false), (*shape, true)]) {
             let values = Values::new((rows * columns) as u64).normal(rows * columns);
@@ -173,16 +186,31 @@ fn rows(shape: &Modulated, magnitude: f32, seed: u64) -> Vec<f32> {
 /// At 1e-3 the variance is like DiT's epsilon, and both count.
 const MAGNITUDES: [f32; 3] = [1e-3, 1.0, 1e4];
 
-fn layer_norm_modulate_case(bench: &mut tests::harness::Bench, shape: &Modulated, [shift, scale]: [usize; 2], magnitude: f32, seed: u64) {
+fn layer_norm_modulate_case(
+    bench: &mut tests::harness::Bench,
+    shape: &Modulated,
+    [shift, scale]: [usize; 2],
+    magnitude: f32,
+    seed: u64,
+) {
     let epsilon = if seed.is_multiple_of(2) { 1e-6 } else { 1e-5 };
     let values = rows(shape, magnitude, seed);
     let modulations = Values::new(seed + 1).normal(shape.batch * shape.modulation_width);
     let (x, modulation) = (bench.upload(&values), bench.upload(&modulations));
     let (out, statistics) = (bench.output(shape.len()), bench.output(2 * shape.batch * shape.tokens));
     let sequence = sequence(shape);
-    LayerNormModulate { x: &x, modulation: &modulation, out: &out, statistics: &statistics, sequence, shift, scale, epsilon }
-        .launch(&mut bench.stream)
-        .unwrap();
+    LayerNormModulate {
+        x: &x,
+        modulation: &modulation,
+        out: &out,
+        statistics: &statistics,
+        sequence,
+        shift,
+        scale,
+        epsilon,
+    }
+    .launch(&mut bench.stream)
+    .unwrap();
     let case = format!("layer_norm_modulate {shape:?}, shift {shift}, scale {scale}, magnitude {magnitude}");
     // The mean is three deviations off zero and rounds to 2e-7 of it, which a factor up to 5 scales;
     // the reciprocal root on GPUs is good to 2 units in the last place.
@@ -219,12 +247,25 @@ pub fn layer_norm_modulate() {
             epsilon: 1e-6,
         };
         refuses_buffers!(bench, launch, LayerNormModulate { x, modulation, out, statistics });
-        expect_refusal(LayerNormModulate { shift: 6, ..launch }.launch(&mut bench.stream), "a shift that leaves the modulation");
-        expect_refusal(LayerNormModulate { scale: 6, ..launch }.launch(&mut bench.stream), "a scale that leaves the modulation");
+        expect_refusal(
+            LayerNormModulate { shift: 6, ..launch }.launch(&mut bench.stream),
+            "a shift that leaves the modulation",
+        );
+        expect_refusal(
+            LayerNormModulate { scale: 6, ..launch }.launch(&mut bench.stream),
+            "a scale that leaves the modulation",
+        );
     });
 }
 
-fn layer_norm_modulate_backward_case(bench: &mut tests::harness::Bench, shape: &Modulated, scale: usize, magnitude: f32, accumulate: bool, seed: u64) {
+fn layer_norm_modulate_backward_case(
+    bench: &mut tests::harness::Bench,
+    shape: &Modulated,
+    scale: usize,
+    magnitude: f32,
+    accumulate: bool,
+    seed: u64,
+) {
     let values = rows(shape, magnitude, seed);
     let modulations = Values::new(seed + 1).normal(shape.batch * shape.modulation_width);
     let (statistic, gradient) = (narrow(&shape.statistics(&values, 1e-6)), Values::new(seed + 2).normal(shape.len()));
@@ -248,7 +289,9 @@ fn layer_norm_modulate_backward_case(bench: &mut tests::harness::Bench, shape: &
     .unwrap();
     let gradient = shape.layer_norm_modulate_backward(&values, &modulations, &statistic, &gradient, scale);
     let want = if accumulate { sum(&before, &gradient) } else { gradient };
-    let case = format_args!("layer_norm_modulate_backward {shape:?}, scale {scale}, magnitude {magnitude}, accumulate {accumulate}");
+    let case = format_args!(
+        "layer_norm_modulate_backward {shape:?}, scale {scale}, magnitude {magnitude}, accumulate {accumulate}"
+    );
     // Terms near 10 times the reciprocal deviation cancel.
     let tolerance = Tolerance { absolute: 2e-5 * f64::from(size), relative: 1e-5 };
     bench.expect(case, &out, &want, tolerance);
@@ -304,21 +347,45 @@ pub fn modulation_backward() {
             let upstream = bench.upload(&gradient);
             let (out, before) = output(bench, true, shape.batch * shape.modulation_width);
             let sequence = sequence(&shape);
-            ModulationBackward { x: &x, statistics: &statistics, upstream: &upstream, out: &out, sequence, shift, scale }
-                .launch(&mut bench.stream)
-                .unwrap();
+            ModulationBackward {
+                x: &x,
+                statistics: &statistics,
+                upstream: &upstream,
+                out: &out,
+                sequence,
+                shift,
+                scale,
+            }
+            .launch(&mut bench.stream)
+            .unwrap();
             let want = sum(&before, &shape.modulation_backward(&values, &statistic, &gradient, shift, scale));
             let case = format_args!("modulation_backward {shape:?}, shift {shift}, scale {scale}");
             bench.expect(case, &out, &want, Tolerance::sum(4 * shape.tokens));
         }
         let (x, out, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let sequence = Sequence { batch: 2, tokens: 3, width: 5, modulation_width: 10 };
-        let launch =
-            ModulationBackward { x: &x, statistics: &statistics, upstream: &x, out: &out, sequence, shift: 0, scale: 5 };
+        let launch = ModulationBackward {
+            x: &x,
+            statistics: &statistics,
+            upstream: &x,
+            out: &out,
+            sequence,
+            shift: 0,
+            scale: 5,
+        };
         refuses_buffers!(bench, launch, ModulationBackward { x, statistics, upstream, out });
-        expect_refusal(ModulationBackward { shift: 6, ..launch }.launch(&mut bench.stream), "a shift that leaves the modulation");
-        expect_refusal(ModulationBackward { shift: 1, ..launch }.launch(&mut bench.stream), "a shift that overlaps the scale");
-        expect_refusal(ModulationBackward { scale: 6, ..launch }.launch(&mut bench.stream), "a scale that leaves the modulation");
+        expect_refusal(
+            ModulationBackward { shift: 6, ..launch }.launch(&mut bench.stream),
+            "a shift that leaves the modulation",
+        );
+        expect_refusal(
+            ModulationBackward { shift: 1, ..launch }.launch(&mut bench.stream),
+            "a shift that overlaps the scale",
+        );
+        expect_refusal(
+            ModulationBackward { scale: 6, ..launch }.launch(&mut bench.stream),
+            "a scale that leaves the modulation",
+        );
     });
 }
 
@@ -359,7 +426,10 @@ pub fn gate_backward() {
             gate: 5,
         };
         refuses_buffers!(bench, launch, GateBackward { y, modulation, upstream, out_y, out_modulation });
-        expect_refusal(GateBackward { gate: 6, ..launch }.launch(&mut bench.stream), "a gate that leaves the modulation");
+        expect_refusal(
+            GateBackward { gate: 6, ..launch }.launch(&mut bench.stream),
+            "a gate that leaves the modulation",
+        );
     });
 }
 
@@ -400,8 +470,11 @@ pub fn attention() {
     on_each_device(|bench| {
         for ([batch, tokens, heads, head_dim], magnitude) in HEADS {
             let shape = oracle::network::Attention { batch, tokens, heads, head_dim };
-            let values: Vec<f32> =
-                Values::new(tokens as u64).normal(batch * tokens * 3 * shape.width()).iter().map(|value| magnitude * value).collect();
+            let values: Vec<f32> = Values::new(tokens as u64)
+                .normal(batch * tokens * 3 * shape.width())
+                .iter()
+                .map(|value| magnitude * value)
+                .collect();
             let qkv = bench.upload(&values);
             let (out, log_sum) = (bench.output(batch * tokens * shape.width()), bench.output(batch * heads * tokens));
             Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads: heads_of(&shape) }
@@ -409,13 +482,19 @@ pub fn attention() {
                 .unwrap();
             let (want, want_log_sum) = shape.forward(&values);
             let case = format!("attention {shape:?}, magnitude {magnitude}");
-            bench.expect(format_args!("log_sum of {case}"), &log_sum, &want_log_sum, Tolerance { absolute: 5e-6, relative: 2e-6 });
+            bench.expect(
+                format_args!("log_sum of {case}"),
+                &log_sum,
+                &want_log_sum,
+                Tolerance { absolute: 5e-6, relative: 2e-6 },
+            );
             bench.expect(case, &out, &want, attention_tolerance(magnitude, f64::from(magnitude)));
         }
         let (qkv, out, log_sum) = (bench.output(2 * 3 * 24), bench.output(2 * 3 * 8), bench.output(2 * 2 * 3));
         let launch = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads: SMALL_HEADS };
         refuses_buffers!(bench, launch, Attention { qkv, out, log_sum });
-        let odd = Attention { heads: Heads { heads: 4, head_dim: 2, ..SMALL_HEADS }, ..launch }.launch(&mut bench.stream);
+        let odd =
+            Attention { heads: Heads { heads: 4, head_dim: 2, ..SMALL_HEADS }, ..launch }.launch(&mut bench.stream);
         expect_refusal(odd, "a head of 2 columns");
         // A row of scores has to fit 16 KiB of workgroup memory.
         let mut with_tokens = |tokens: usize| {
@@ -432,7 +511,9 @@ pub fn attention() {
 pub fn attention_backward() {
     on_each_device(|bench| {
         // Above 10 an f32 has not the digits to recompute weights from their logarithm.
-        for ([batch, tokens, heads, head_dim], magnitude) in HEADS.into_iter().filter(|(_, magnitude)| *magnitude < 10.0) {
+        for ([batch, tokens, heads, head_dim], magnitude) in
+            HEADS.into_iter().filter(|(_, magnitude)| *magnitude < 10.0)
+        {
             let shape = oracle::network::Attention { batch, tokens, heads, head_dim };
             let mut random = Values::new(tokens as u64);
             let values: Vec<f32> =
@@ -442,9 +523,16 @@ pub fn attention_backward() {
             let (qkv, output) = (bench.upload(&values), bench.upload(&narrow(&forward)));
             let (log_sum, upstream) = (bench.upload(&narrow(&forward_log_sum)), bench.upload(&gradient));
             let out = bench.output(values.len());
-            AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &upstream, out: &out, heads: heads_of(&shape) }
-                .launch(&mut bench.stream)
-                .unwrap();
+            AttentionBackward {
+                qkv: &qkv,
+                output: &output,
+                log_sum: &log_sum,
+                upstream: &upstream,
+                out: &out,
+                heads: heads_of(&shape),
+            }
+            .launch(&mut bench.stream)
+            .unwrap();
             let case = format_args!("attention_backward {shape:?}, magnitude {magnitude}");
             // Gradients of scores are differences of dot products of √Dh · magnitude, and
             // multiplied with values of that magnitude.

@@ -56,7 +56,11 @@ pub fn gradient_clip() {
                 partials[place] = bad;
                 let out = clip(bench, &partials, 1.0);
                 let [norm, factor] = bench.read::<f32>(&out)[..] else { panic!("two words were written") };
-                assert!(!norm.is_finite() && factor == 0.0, "{}: {bad} gives the norm {norm}, the factor {factor}", bench.device);
+                assert!(
+                    !norm.is_finite() && factor == 0.0,
+                    "{}: {bad} gives the norm {norm}, the factor {factor}",
+                    bench.device
+                );
             }
         }
         let (partials, out) = (bench.output(3), bench.output(2));
@@ -116,7 +120,11 @@ fn adamw_case(bench: &mut Bench, len: usize, clip: [f32; 2], settings: &oracle::
         let [parameter, first, second, average] =
             [&state.parameters, &state.first, &state.second, &state.average].map(|values| f64::from(values[i]));
         let before = oracle::Weight { parameter, first, second, average };
-        if clip[1] == 0.0 { before } else { settings.update(before, f64::from(state.gradients[i]) * f64::from(clip[1])) }
+        if clip[1] == 0.0 {
+            before
+        } else {
+            settings.update(before, f64::from(state.gradients[i]) * f64::from(clip[1]))
+        }
     };
     let after: Vec<oracle::Weight> = (0..len).map(update).collect();
     let mut expect = |name: &str, buffer, of: fn(&oracle::Weight) -> f64, absolute: f64| {
@@ -140,7 +148,12 @@ pub fn adamw() {
             adamw_case(bench, len, [2.0, 0.5], &usual);
         }
         adamw_case(bench, 1021, [2.0, 0.5], &oracle::AdamW { step: 7, ..usual });
-        adamw_case(bench, 1021, [0.1, 1.0], &oracle::AdamW { step: 100_000, weight_decay: 0.0, epsilon: 1e-8, ..usual });
+        adamw_case(
+            bench,
+            1021,
+            [0.1, 1.0],
+            &oracle::AdamW { step: 100_000, weight_decay: 0.0, epsilon: 1e-8, ..usual },
+        );
         adamw_case(bench, 1021, [0.1, 1.0], &oracle::AdamW { beta1: 0.0, beta2: 0.95, decay: 0.0, ..usual });
         for norm in [f32::NAN, f32::INFINITY] {
             adamw_case(bench, 1021, [norm, 0.0], &usual);

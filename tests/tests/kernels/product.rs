@@ -14,9 +14,15 @@ enum End {
     Overwrite,
     Add,
     Bias,
-    Gelu { save: bool },
+    Gelu {
+        save: bool,
+    },
     /// The first factor of n gives the modulation's width, the second where the gate is.
-    GateResidual { save: bool, width: usize, gate: usize },
+    GateResidual {
+        save: bool,
+        width: usize,
+        gate: usize,
+    },
 }
 
 const ENDS: [End; 8] = [
@@ -110,7 +116,17 @@ fn matmul_cases(shapes: &[[usize; 3]]) {
 /// Shapes that go to the portable variant on every adapter: n is no multiple of 4.
 #[test]
 pub fn matmul() {
-    let shapes = [[1, 1, 1], [3, 5, 7], [17, 13, 11], [63, 1, 16], [64, 65, 16], [65, 67, 63], [1, 70, 33], [130, 129, 17], [98, 66, 128]];
+    let shapes = [
+        [1, 1, 1],
+        [3, 5, 7],
+        [17, 13, 11],
+        [63, 1, 16],
+        [64, 65, 16],
+        [65, 67, 63],
+        [1, 70, 33],
+        [130, 129, 17],
+        [98, 66, 128],
+    ];
     assert!(shapes.iter().all(|[_, n, _]| n % 4 != 0));
     matmul_cases(&shapes);
     on_each_device(|bench| {
@@ -119,7 +135,8 @@ pub fn matmul() {
         let launch =
             MatMul { a: &a, b: &b, out: &out, layout: Layout::Plain, m: 2, n: 4, k: 3, epilogue: Epilogue::Overwrite };
         refuses_buffers!(bench, launch, MatMul { a, b, out });
-        let mut refuses = |epilogue, what: &str| expect_refusal(MatMul { epilogue, ..launch }.launch(&mut bench.stream), what);
+        let mut refuses =
+            |epilogue, what: &str| expect_refusal(MatMul { epilogue, ..launch }.launch(&mut bench.stream), what);
         refuses(Epilogue::Bias { bias: &out }, "a wrong bias");
         refuses(Epilogue::Gelu { bias: &out, saved: None }, "a wrong bias before GELU");
         refuses(Epilogue::Gelu { bias: &bias, saved: Some(&b) }, "a wrong buffer to save to");
@@ -147,10 +164,22 @@ pub fn matmul() {
 /// where a is not transposed.
 #[test]
 pub fn matmul_register() {
-    matmul_cases(&[[4, 4, 4], [8, 4, 4], [12, 36, 8], [7, 4, 12], [32, 32, 32], [33, 36, 20], [68, 100, 36], [1, 68, 128], [148, 128, 64]]);
+    matmul_cases(&[
+        [4, 4, 4],
+        [8, 4, 4],
+        [12, 36, 8],
+        [7, 4, 12],
+        [32, 32, 32],
+        [33, 36, 20],
+        [68, 100, 36],
+        [1, 68, 128],
+        [148, 128, 64],
+    ]);
     // The presets: projections and their gradients of 3 items of 49 tokens, the patch embedding, a token each.
     on_each_device(|bench| {
-        for shape in [[147, 384, 128], [147, 512, 128], [147, 128, 512], [147, 128, 16], [147, 16, 128], [196, 256, 256]] {
+        for shape in
+            [[147, 384, 128], [147, 512, 128], [147, 128, 512], [147, 128, 16], [147, 16, 128], [196, 256, 256]]
+        {
             matmul_case(bench, shape, LAYOUTS[1], End::Gelu { save: true });
             matmul_case(bench, shape, LAYOUTS[0], End::Overwrite);
         }

@@ -44,7 +44,8 @@ fn gather_case(bench: &mut Bench, [count, size, batch]: [usize; 3], seed: u64, p
 #[test]
 pub fn gather_batch() {
     // Around powers of four the permutation changes its width; odd sizes put images across words.
-    let shapes = [[1, 1, 1], [2, 3, 2], [4, 5, 3], [5, 1, 5], [16, 4, 7], [17, 7, 17], [65, 65, 64], [1021, 28 * 28, 64]];
+    let shapes =
+        [[1, 1, 1], [2, 3, 2], [4, 5, 3], [5, 1, 5], [16, 4, 7], [17, 7, 17], [65, 65, 64], [1021, 28 * 28, 64]];
     on_each_device(|bench| {
         for ([count, size, batch], seed) in shapes.iter().flat_map(|shape| SEEDS.map(|seed| (*shape, seed))) {
             // The start, the last sample of an epoch, far on, and beyond 32 bits.
@@ -97,7 +98,9 @@ pub fn label_dropout() {
             let drawn = oracle::uniform(oracle::draw(1, 0, b, 2, oracle::Purpose::Dropout)[0]) as f32;
             for probability in [drawn, drawn.next_up()] {
                 let labels = bench.upload(&before);
-                LabelDropout { labels: &labels, seed: 1, step: 2, probability, null_class: 10 }.launch(&mut bench.stream).unwrap();
+                LabelDropout { labels: &labels, seed: 1, step: 2, probability, null_class: 10 }
+                    .launch(&mut bench.stream)
+                    .unwrap();
                 let want = oracle::label_dropout(&before, 1, 2, probability, 10);
                 assert_eq!(want[b as usize] == 10, probability > drawn);
                 bench.expect_words(format_args!("label_dropout (64), probability {probability}"), &labels, &want);
@@ -143,7 +146,12 @@ pub fn uniform_time() {
                 let out = bench.output(*len);
                 UniformTime { out: &out, seed, step: *step }.launch(&mut bench.stream).unwrap();
                 let want = oracle::uniform_time(seed, *step, *len);
-                bench.expect(format_args!("uniform_time ({len}), seed {seed}, step {step}"), &out, &want, Tolerance::EXACT);
+                bench.expect(
+                    format_args!("uniform_time ({len}), seed {seed}, step {step}"),
+                    &out,
+                    &want,
+                    Tolerance::EXACT,
+                );
                 assert!(wide(&bench.read::<f32>(&out)).iter().all(|t| 0.0 < *t && *t < 1.0));
             }
         }

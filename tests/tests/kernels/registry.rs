@@ -87,7 +87,9 @@ fn every_kernel_has_a_test() {
 fn every_shader_has_one_entry_point_within_the_default_limits() {
     for kernel in REGISTRY {
         let (name, module) = (kernel.name, module(kernel));
-        let [entry] = module.entry_points.as_slice() else { panic!("{name}: {} entry points", module.entry_points.len()) };
+        let [entry] = module.entry_points.as_slice() else {
+            panic!("{name}: {} entry points", module.entry_points.len())
+        };
         assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
         let invocations: u32 = entry.workgroup_size.iter().product();
         assert!(entry.workgroup_size_overrides.is_none(), "{name}: this test cannot see an overridden workgroup size");
@@ -96,7 +98,8 @@ fn every_shader_has_one_entry_point_within_the_default_limits() {
         let info = Validator::new(ValidationFlags::all(), Capabilities::default()).validate(&module).unwrap();
         let (module, _) = process_overrides(&module, &info, None, &Default::default()).unwrap();
         let shared = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::WorkGroup);
-        let bytes: u32 = shared.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()).next_multiple_of(16)).sum();
+        let bytes: u32 =
+            shared.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()).next_multiple_of(16)).sum();
         assert!(bytes <= WORKGROUP_BYTES, "{name}: {bytes} bytes of workgroup memory");
         assert!(kernel.bindings.len() <= STORAGE_BUFFERS, "{name}: {} storage buffers", kernel.bindings.len());
     }
@@ -109,7 +112,9 @@ fn parameter_blocks_are_those_of_the_shaders() {
         let uniforms = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::Uniform);
         let [(_, block)] = uniforms.collect::<Vec<_>>()[..] else { panic!("{name}: not one uniform") };
         assert_eq!(block.binding, Some(ResourceBinding { group: 0, binding: 0 }), "{name}");
-        let TypeInner::Struct { members, span } = &module.types[block.ty].inner else { panic!("{name}: the uniform is no struct") };
+        let TypeInner::Struct { members, span } = &module.types[block.ty].inner else {
+            panic!("{name}: the uniform is no struct")
+        };
         let shader: Vec<_> = members
             .iter()
             .map(|member| (member.name.as_deref().unwrap_or_default(), &module.types[member.ty].inner, member.offset))
@@ -119,8 +124,13 @@ fn parameter_blocks_are_those_of_the_shaders() {
             runtime::Scalar::F32 => TypeInner::Scalar(Scalar::F32),
         });
         let scalars: Vec<TypeInner> = scalars.collect();
-        let host: Vec<_> =
-            kernel.parameters.iter().zip(&scalars).zip(0..).map(|((field, scalar), i)| (field.name, scalar, 4 * i)).collect();
+        let host: Vec<_> = kernel
+            .parameters
+            .iter()
+            .zip(&scalars)
+            .zip(0..)
+            .map(|((field, scalar), i)| (field.name, scalar, 4 * i))
+            .collect();
         assert_eq!(shader, host, "{name}: the shader's parameters, and the host's");
         assert_eq!(*span, 4 * kernel.parameters.len() as u32, "{name}");
     }
@@ -134,7 +144,9 @@ fn bindings_are_those_of_the_shaders() {
             .global_variables
             .iter()
             .filter_map(|(_, global)| match global.space {
-                AddressSpace::Storage { access } => Some((global.binding.unwrap(), global.name.clone().unwrap(), access)),
+                AddressSpace::Storage { access } => {
+                    Some((global.binding.unwrap(), global.name.clone().unwrap(), access))
+                }
                 _ => None,
             })
             .collect();

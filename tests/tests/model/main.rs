@@ -49,7 +49,8 @@ fn solve(bench: &mut Bench, weights: &Weights, problem: &Problem) -> Answer {
 fn random_weights(config: dit::Config, deviation: f32, seed: u64) -> Weights {
     let mut values = Values::new(seed);
     let parameters = config.parameters();
-    let values = parameters.iter().map(|spec| values.normal(spec.len()).iter().map(|v| v * deviation).collect()).collect();
+    let values =
+        parameters.iter().map(|spec| values.normal(spec.len()).iter().map(|v| v * deviation).collect()).collect();
     Weights { config, values, positions: vec![0.5; config.tokens() * config.width] }
 }
 

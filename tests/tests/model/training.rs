@@ -7,7 +7,8 @@ use flow::{Images, SampleOptions, TrainOptions, Training, sample};
 use runtime::Stream;
 use tests::harness::on_each_device;
 
-const CONFIG: Config = Config { side: 8, channels: 1, patch: 4, width: 32, depth: 2, heads: 2, classes: 2, time_scale: 1000.0 };
+const CONFIG: Config =
+    Config { side: 8, channels: 1, patch: 4, width: 32, depth: 2, heads: 2, classes: 2, time_scale: 1000.0 };
 const OPTIONS: TrainOptions = TrainOptions {
     batch: 16,
     seed: 5,
@@ -62,7 +63,10 @@ fn the_loss_falls_and_samples_are_of_their_class() {
         let losses = run(&mut bench.stream, &mut training, 500);
         let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
         let (first, last) = (mean(&losses[..10]), mean(&losses[490..]));
-        assert!((1.3..2.0).contains(&first), "an untrained network has the variance of the velocity as its loss, not {first}");
+        assert!(
+            (1.3..2.0).contains(&first),
+            "an untrained network has the variance of the velocity as its loss, not {first}"
+        );
         assert!(last < 0.35 * first, "{}: the loss went from {first} to {last}", bench.device);
         let options = SampleOptions { steps: 20, guidance: 2.0, seed: 1, batch: 3 };
         let labels = [0, 1, 0, 1, 1];

@@ -14,7 +14,13 @@ impl Tape<'_> {
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
-    pub fn layer_norm_modulate(&mut self, x: &Variable, modulation: &Variable, shift: usize, scale: usize) -> Result<Variable> {
+    pub fn layer_norm_modulate(
+        &mut self,
+        x: &Variable,
+        modulation: &Variable,
+        shift: usize,
+        scale: usize,
+    ) -> Result<Variable> {
         let (rows, width) = (x.rows(), x.columns());
         let sequence = Sequence {
             batch: modulation.rows(),

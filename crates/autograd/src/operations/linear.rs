@@ -21,7 +21,13 @@ impl Tape<'_> {
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
-    pub fn linear(&mut self, x: &Variable, weight: Parameter, bias: Parameter, activation: Activation) -> Result<Variable> {
+    pub fn linear(
+        &mut self,
+        x: &Variable,
+        weight: Parameter,
+        bias: Parameter,
+        activation: Activation,
+    ) -> Result<Variable> {
         let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
         let out = self.allocate(rows, columns)?;
         let saved = match activation {
@@ -115,7 +121,13 @@ impl Tape<'_> {
 }
 
 /// From the gradient at x · weightᵀ + bias, (rows, out), to those of x, weight and bias.
-fn affine_backward(back: &mut Backward<'_, '_>, x: &Variable, weight: Parameter, bias: Parameter, upstream: &Buffer) -> Result<()> {
+fn affine_backward(
+    back: &mut Backward<'_, '_>,
+    x: &Variable,
+    weight: Parameter,
+    bias: Parameter,
+    upstream: &Buffer,
+) -> Result<()> {
     let (rows, columns, inner) = (x.rows(), back.parameters.shape(weight)[0], x.columns());
     let into = |accumulate| if accumulate { Epilogue::Add } else { Epilogue::Overwrite };
     if let Some((out, accumulate)) = back.target(x)? {

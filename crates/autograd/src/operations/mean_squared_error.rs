@@ -20,8 +20,15 @@ impl Tape<'_> {
         let (prediction, target) = (prediction.clone(), target.clone());
         Ok(self.push(out.clone(), 1, 1, move |back, upstream| {
             let out = back.stream.allocate(batch * size)?;
-            MseBackward { prediction: prediction.value(), target: &target, upstream: &upstream, out: &out, batch, size }
-                .launch(back.stream)?;
+            MseBackward {
+                prediction: prediction.value(),
+                target: &target,
+                upstream: &upstream,
+                out: &out,
+                batch,
+                size,
+            }
+            .launch(back.stream)?;
             back.give(&prediction, out)
         }))
     }

@@ -22,7 +22,10 @@ impl<'a> Strided<'a> {
     }
 
     fn assert_holds(&self, rows: usize, columns: usize) {
-        assert!(last(rows, columns, self.row_stride, self.column_stride) < self.data.len(), "a matrix leaves its slice");
+        assert!(
+            last(rows, columns, self.row_stride, self.column_stride) < self.data.len(),
+            "a matrix leaves its slice"
+        );
     }
 }
 

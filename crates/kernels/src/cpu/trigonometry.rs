@@ -52,6 +52,9 @@ mod tests {
 
     #[test]
     fn quarter_turns_are_exact() {
-        assert_eq!([0, 1, 2, 3].map(|quarter| cos_sin(quarter << 30)), [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|quarter| cos_sin(quarter << 30)),
+            [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)]
+        );
     }
 }
