@@ -49,12 +49,12 @@ impl DeviceArgs {
         })
     }
 
-    /// Prints what `--list-devices` lists: every adapter, then the CPU.
+    /// Prints what `--list-devices` lists: every adapter under `--backend`, then the CPU.
     ///
     /// # Errors
     /// As [`Device::open`] for the CPU.
-    pub fn print_list() -> runtime::Result<()> {
-        for adapter in list_adapters() {
+    pub fn print_list(&self) -> runtime::Result<()> {
+        for adapter in list_adapters(self.backend) {
             println!("{adapter}  driver: {}", adapter.driver);
         }
         println!("{}", Device::open(&DeviceOptions::cpu())?);

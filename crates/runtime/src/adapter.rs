@@ -26,7 +26,8 @@ pub enum Backend {
     Metal,
     /// Direct3D 12: Windows.
     Dx12,
-    /// OpenGL ES 3.1.
+    /// OpenGL ES 3.1. Used only when named: where it works one of the others does too, and looking
+    /// for it makes some drivers print complaints.
     Gl,
 }
 
@@ -129,9 +130,10 @@ impl fmt::Display for AdapterInfo {
     }
 }
 
-/// Every adapter that can be reached, the preferred ones first.
-pub fn list_adapters() -> Vec<AdapterInfo> {
-    enumerate(None).iter().map(AdapterInfo::of).collect()
+/// Every adapter that can be reached through `backend`, or through Vulkan, Metal and Direct3D 12
+/// where none is named; the preferred ones first.
+pub fn list_adapters(backend: Option<Backend>) -> Vec<AdapterInfo> {
+    enumerate(backend).iter().map(AdapterInfo::of).collect()
 }
 
 /// The adapter that the options mean, or `None` where they mean the CPU.
@@ -168,7 +170,7 @@ fn none_found(options: &DeviceOptions, software: &[AdapterInfo]) -> Error {
     let under = options.backend.map(|backend| format!(" under {backend}")).unwrap_or_default();
     Error::NoAdapter(match (&options.adapter, software.first()) {
         (Some(name), _) => {
-            let present: Vec<String> = list_adapters().iter().map(ToString::to_string).collect();
+            let present: Vec<String> = list_adapters(options.backend).iter().map(ToString::to_string).collect();
             let present = if present.is_empty() { "none".to_owned() } else { present.join(", ") };
             format!(
                 "no adapter{under} has `{name}` in its name (found: {present}); see --list-devices, or use --device cpu"
@@ -185,22 +187,20 @@ fn none_found(options: &DeviceOptions, software: &[AdapterInfo]) -> Error {
 }
 
 fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
-    let backends = backend
-        .map_or(Backend::ALL.iter().fold(wgpu::Backends::empty(), |all, backend| all | backend.flag()), Backend::flag);
+    let native = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let backends = backend.map_or(native, Backend::flag);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
     // The sort is stable, so that among equals the driver's own order stands.
     adapters.sort_by_key(|adapter| {
-        let info = adapter.get_info();
-        let kind = match info.device_type {
+        match adapter.get_info().device_type {
             wgpu::DeviceType::DiscreteGpu => 0,
             wgpu::DeviceType::IntegratedGpu => 1,
             wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
             wgpu::DeviceType::Cpu => 3,
-        };
-        (kind, info.backend == wgpu::Backend::Gl)
+        }
     });
     // Without compute shaders (OpenGL ES 3.0) an adapter is of no use here.
     adapters

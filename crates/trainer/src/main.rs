@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     programs::run(|| {
         if arguments.device.list_devices {
-            programs::DeviceArgs::print_list()?;
+            arguments.device.print_list()?;
             return Ok(ExitCode::SUCCESS);
         }
         train::run(&arguments)
