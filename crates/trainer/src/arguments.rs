@@ -32,7 +32,7 @@ pub struct Arguments {
     pub steps: Option<u32>,
 
     /// Passes over the training images
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub epochs: Option<f64>,
 
     /// Images a step
@@ -40,7 +40,7 @@ pub struct Arguments {
     pub batch: Option<usize>,
 
     /// The learning rate after warm-up; from there it falls to zero along a cosine
-    #[arg(long, value_name = "RATE", value_parser = positive, conflicts_with = "resume")]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, conflicts_with = "resume")]
     pub lr: Option<f64>,
 
     /// Steps over which the learning rate rises from zero
@@ -48,7 +48,7 @@ pub struct Arguments {
     pub warmup: Option<u32>,
 
     /// The decay of the moving average of the weights, which is what samples; within [0, 1)
-    #[arg(long, value_name = "DECAY", value_parser = fraction, conflicts_with = "resume")]
+    #[arg(long, value_name = "DECAY", value_parser = fraction, allow_negative_numbers = true, conflicts_with = "resume")]
     pub ema: Option<f64>,
 
     /// The seed of everything random: the same seed on the same device is the same run

@@ -1,0 +1,229 @@
+//! The trainer as a user runs it: a run and what it leaves, resuming, stopping, and bad input.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{fs, thread, time};
+
+use tempfile::TempDir;
+
+/// A folder with a small data set: 40 images of 8 × 8 in two classes, in MNIST's format.
+fn data() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, count) in [("train", 40_u32), ("t10k", 4)] {
+        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+        let pixels =
+            labels.iter().flat_map(|label| (0..64).map(move |i| if (i % 8 < 4) == (*label == 0) { 230 } else { 20 }));
+        let images = header(3, &[count, 8, 8]).into_iter().chain(pixels).collect::<Vec<u8>>();
+        fs::write(folder.path().join(format!("{name}-images-idx3-ubyte")), images).unwrap();
+        let labels = header(1, &[count]).into_iter().chain(labels).collect::<Vec<u8>>();
+        fs::write(folder.path().join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    folder
+}
+
+fn header(dimensions: u8, sizes: &[u32]) -> Vec<u8> {
+    [0, 0, 8, dimensions].into_iter().chain(sizes.iter().flat_map(|size| size.to_be_bytes())).collect()
+}
+
+fn trainer(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.args(["--device", "cpu"]).args(arguments);
+    command
+}
+
+/// A run of the tiny preset on the small data set.
+fn tiny(data: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = trainer(&["--preset", "tiny", "--batch", "8", "--data"]);
+    command.arg(data).arg("--out").arg(out).args(more);
+    command
+}
+
+fn resume(out: &Path, more: &[&str]) -> Command {
+    let mut command = trainer(&["--resume"]);
+    command.arg(out).args(more);
+    command
+}
+
+fn succeed(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Expects a failure with this status, and returns the one sentence that it says.
+fn fail(mut command: Command, status: i32) -> String {
+    let Output { status: got, stderr, .. } = command.output().unwrap();
+    let text = String::from_utf8(stderr).unwrap();
+    assert_eq!(got.code(), Some(status), "{command:?}: {text}");
+    assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{command:?}: {text}");
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    assert!(first.starts_with("error: "), "{command:?}: {text}");
+    // clap adds a line that points to --help; everything else is one line.
+    assert!(status == 2 || text.lines().count() == 1, "{command:?}: {text}");
+    first
+}
+
+fn rows(out: &Path) -> Vec<String> {
+    fs::read_to_string(out.join("metrics.csv")).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn checkpoint(out: &Path) -> PathBuf {
+    out.join("checkpoint.safetensors")
+}
+
+#[test]
+fn a_run_leaves_samples_metrics_a_checkpoint_and_weights() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    let said = succeed(tiny(data.path(), &out, &["--steps", "6", "--sample-every", "3"]));
+    assert!(said.starts_with("Training on CPU"), "{said}");
+    assert_eq!(rows(&out).len(), 7, "a header and a row a step");
+    assert_eq!(rows(&out)[0], "step,loss,gradient_norm,learning_rate");
+    for step in [3, 6] {
+        let picture = fs::read(out.join(format!("samples/step-{step:06}.png"))).unwrap();
+        assert!(picture.starts_with(b"\x89PNG"));
+    }
+    let weights = dit::Weights::load(out.join("weights.safetensors")).unwrap();
+    assert_eq!((weights.config.side, weights.config.classes), (8, 2));
+    assert!(checkpoint(&out).is_file());
+}
+
+#[test]
+fn a_resumed_run_is_the_run() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let long = ["--steps", "600", "--sample-every", "0", "--checkpoint-every", "4"];
+    succeed(tiny(data.path(), &whole, &long));
+
+    // Killed as by a power cut, after some checkpoint.
+    let mut child = tiny(data.path(), &parts, &long).stdout(std::process::Stdio::null()).spawn().unwrap();
+    wait_for(|| checkpoint(&parts).is_file());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(rows(&parts).len() < rows(&whole).len(), "the run was over before it could be killed");
+    succeed(resume(&parts, &[]));
+    assert_eq!(rows(&parts), rows(&whole), "the losses of a resumed run");
+    assert_eq!(fs::read(checkpoint(&parts)).unwrap(), fs::read(checkpoint(&whole)).unwrap(), "its state at the end");
+
+    let complete = fail(resume(&whole, &[]), 1);
+    assert!(complete.contains("complete after 600 steps"), "{complete}");
+    succeed(resume(&whole, &["--steps", "602"]));
+    assert_eq!(rows(&whole).len(), 603);
+}
+
+fn wait_for(mut condition: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if condition() {
+            return;
+        }
+        thread::sleep(time::Duration::from_millis(10));
+    }
+    panic!("waited a minute in vain");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_saves_and_leaves() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    let mut command = tiny(data.path(), &out, &["--steps", "1000000", "--sample-every", "0", "--log-every", "1"]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for(|| out.join("metrics.csv").is_file() && rows(&out).len() > 3);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("and saved; go on with --resume"), "{said}");
+    let done = rows(&out).len() - 1;
+    let said = succeed(resume(&out, &["--steps", &(done + 2).to_string()]));
+    assert!(said.contains(&format!("after step {done} of {}", done + 2)), "{said}");
+    assert_eq!(rows(&out).len() - 1, done + 2);
+}
+
+#[test]
+fn a_run_that_diverges_names_the_step_and_keeps_the_checkpoint() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    let more = ["--steps", "60", "--lr", "1e30", "--warmup", "1", "--sample-every", "0", "--log-every", "5"];
+    let said = fail(tiny(data.path(), &out, &more), 1);
+    assert!(said.contains("training diverged at step ") && said.contains("--lr"), "{said}");
+    assert!(!checkpoint(&out).exists(), "a state that is not finite must not be saved");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_keeps_the_last_good_checkpoint() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &["--steps", "2", "--sample-every", "0"]));
+    let before = fs::read(checkpoint(&out)).unwrap();
+    // A limit on the size of files stands in for a full disk: writing fails in the middle of a file.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_trainer")]);
+    command.args(["--device", "cpu", "--sample-every", "0", "--steps", "4", "--resume"]).arg(&out);
+    let said = fail(command, 1);
+    assert!(said.contains("checkpoint.safetensors"), "{said}");
+    assert_eq!(fs::read(checkpoint(&out)).unwrap(), before);
+    let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 4, "no half-written file is left: {names:?}");
+}
+
+#[test]
+fn bad_input_gets_one_sentence() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    let tiny = |more: &[&str]| tiny(data.path(), &out, more);
+    for usage in [
+        ["--steps", "0"],
+        ["--epochs", "nan"],
+        ["--epochs", "0"],
+        ["--batch", "0"],
+        ["--lr", "inf"],
+        ["--lr", "-1"],
+        ["--ema", "1"],
+        ["--log-every", "65"],
+        ["--backend", "glide"],
+        ["--device", "tpu"],
+        ["--resume", "elsewhere"],
+    ] {
+        let said = fail(tiny(&usage), 2);
+        assert!(said.contains(usage[0]), "{said}");
+    }
+    assert!(fail(tiny(&["--batch", "41"]), 2).contains("--batch"), "given twice");
+    assert!(!out.exists(), "nothing is left by a run that did not start");
+
+    let mut too_many = trainer(&["--preset", "tiny", "--batch", "41", "--out", "unused", "--data"]);
+    too_many.arg(data.path());
+    assert!(fail(too_many, 1).contains("exceeds the 40 training images"));
+
+    let mut adapter = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    adapter
+        .args(["--adapter", "no such adapter", "--steps", "1", "--out"])
+        .arg(&out)
+        .env("VK_DRIVER_FILES", "/dev/null");
+    assert!(fail(adapter, 1).contains("no such adapter"));
+
+    fs::write(data.path().join("train-images-idx3-ubyte"), b"garbage").unwrap();
+    assert!(fail(tiny(&["--steps", "1"]), 1).contains("train-images-idx3-ubyte"));
+    let nowhere = trainer(&["--data", "/nowhere"]);
+    assert!(fail(nowhere, 1).contains("/nowhere"));
+    assert!(fail(resume(folder.path(), &[]), 1).contains("holds no run to resume"));
+
+    let occupied = folder.path().join("file");
+    fs::write(&occupied, b"").unwrap();
+    let blocked = trainer(&["--steps", "1", "--out", occupied.to_str().unwrap()]);
+    assert!(fail(blocked, 1).contains("choose another --out"));
+}
+
+#[test]
+fn a_run_is_not_overwritten_and_a_broken_checkpoint_is_named() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &["--steps", "1"]));
+    assert!(fail(tiny(data.path(), &out, &["--steps", "1"]), 1).contains("--resume"));
+    let bytes = fs::read(checkpoint(&out)).unwrap();
+    fs::write(checkpoint(&out), &bytes[..bytes.len() / 2]).unwrap();
+    assert!(fail(resume(&out, &["--steps", "2"]), 1).contains("checkpoint.safetensors"));
+}
