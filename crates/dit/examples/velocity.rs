@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 
 fn velocity(arguments: &Arguments) -> anyhow::Result<()> {
     let weights = Weights::load(&arguments.weights)?;
-    let bytes = std::fs::read(&arguments.inputs).with_context(|| format!("cannot read {}", arguments.inputs.display()))?;
+    let bytes =
+        std::fs::read(&arguments.inputs).with_context(|| format!("cannot read {}", arguments.inputs.display()))?;
     let tensors = SafeTensors::deserialize(&bytes).context("the inputs are no safetensors file")?;
     let x = tensors.tensor("x").context("the inputs lack `x`")?;
     let t = tensors.tensor("t").context("the inputs lack `t`")?;
@@ -44,7 +45,10 @@ fn velocity(arguments: &Arguments) -> anyhow::Result<()> {
     let batch = t.shape().iter().product();
     let shape = vec![batch, config.channels, config.side, config.side];
     ensure!(x.dtype() == Dtype::F32 && x.shape() == shape, "`x` is not F32 {shape:?}");
-    ensure!(t.dtype() == Dtype::F32 && y.dtype() == Dtype::I64 && y.shape() == t.shape(), "`t` and `y` are not F32 and I64 of one shape");
+    ensure!(
+        t.dtype() == Dtype::F32 && y.dtype() == Dtype::I64 && y.shape() == t.shape(),
+        "`t` and `y` are not F32 and I64 of one shape"
+    );
     let labels: Vec<u32> = pod_collect_to_vec::<u8, i64>(y.data()).iter().map(|label| *label as u32).collect();
 
     let device = arguments.device.open()?;

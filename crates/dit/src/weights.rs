@@ -105,11 +105,11 @@ impl Weights {
         Ok(Self { config, values, positions })
     }
 
-    /// The bytes of a file that holds these weights, with further `metadata` entries.
+    /// The bytes of a file that holds these weights, the same for the same weights.
     ///
     /// # Errors
     /// [`WeightsError::Format`] where the tensors cannot be laid out.
-    pub fn to_bytes(&self, metadata: &[(&str, String)]) -> Result<Vec<u8>, WeightsError> {
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
         let view =
             |shape: &[usize], values: &'_ [f32]| (shape.to_vec(), bytemuck::cast_slice::<f32, u8>(values).to_vec());
@@ -127,8 +127,7 @@ impl Weights {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| format(error.to_string()))?;
         let config = serde_json::to_string(&self.config).map_err(|error| format(error.to_string()))?;
-        let mut entries = HashMap::from([(CONFIG.to_owned(), config)]);
-        entries.extend(metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let entries = HashMap::from([(CONFIG.to_owned(), config)]);
         safetensors::serialize(views, Some(entries)).map_err(|error| format(error.to_string()))
     }
 }

@@ -7,12 +7,20 @@ use anyhow::{Context, anyhow, bail};
 use flow::Training;
 use runtime::{Buffer, Stream};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
-/// Metadata entries.
-const SETTINGS: &str = "settings";
-const STEPS: &str = "steps";
+/// The metadata entry that holds the [`Run`]. There is only one, because the library writes several
+/// in random order, and the same state is to be the same file.
+const RUN: &str = "run";
+
+/// What a checkpoint says besides tensors.
+#[derive(Serialize, Deserialize)]
+struct Run {
+    settings: Settings,
+    steps: u32,
+}
 
 /// A checkpoint on the host.
 pub struct Checkpoint {
@@ -53,14 +61,12 @@ pub fn save(
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let steps = training.optimizer.steps.to_string();
-    let metadata =
-        HashMap::from([(SETTINGS.to_owned(), serde_json::to_string(settings)?), (STEPS.to_owned(), steps.clone())]);
+    let run = Run { settings: settings.clone(), steps: training.optimizer.steps };
+    let metadata = HashMap::from([(RUN.to_owned(), serde_json::to_string(&run)?)]);
     let bytes = safetensors::serialize(views, Some(metadata))?;
     programs::write_atomically(checkpoint, |file| file.write_all(&bytes))?;
 
-    let entries = [("steps", steps), ("seed", settings.seed.to_string()), ("batch", settings.batch.to_string())];
-    let bytes = training.averaged_model().weights(stream)?.to_bytes(&entries)?;
+    let bytes = training.averaged_model().weights(stream)?.to_bytes()?;
     Ok(programs::write_atomically(weights, |file| file.write_all(&bytes))?)
 }
 
@@ -74,13 +80,10 @@ impl Checkpoint {
     fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let tensors = SafeTensors::deserialize(bytes)?;
-        let entry = |name: &str| {
-            let entries = metadata.metadata().as_ref();
-            entries.and_then(|entries| entries.get(name)).ok_or_else(|| anyhow!("its metadata has no entry `{name}`"))
-        };
-        let settings: Settings = serde_json::from_str(entry(SETTINGS)?)?;
+        let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(RUN));
+        let entry = entry.ok_or_else(|| anyhow!("its metadata has no entry `{RUN}`"))?;
+        let Run { settings, steps } = serde_json::from_str(entry)?;
         settings.model.validate()?;
-        let steps: u32 = entry(STEPS)?.parse().context("its number of steps is no number")?;
         let specs = settings.model.parameters();
         let arenas = ["parameters", "average", "first_moment", "second_moment"]
             .iter()

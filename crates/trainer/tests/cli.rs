@@ -104,7 +104,8 @@ fn a_resumed_run_is_the_run() {
     assert!(rows(&parts).len() < rows(&whole).len(), "the run was over before it could be killed");
     succeed(resume(&parts, &[]));
     assert_eq!(rows(&parts), rows(&whole), "the losses of a resumed run");
-    assert_eq!(fs::read(checkpoint(&parts)).unwrap(), fs::read(checkpoint(&whole)).unwrap(), "its state at the end");
+    let states = [&parts, &whole].map(|out| fs::read(checkpoint(out)).unwrap());
+    assert!(states[0] == states[1], "the state at the end of a resumed run differs");
 
     let complete = fail(resume(&whole, &[]), 1);
     assert!(complete.contains("complete after 600 steps"), "{complete}");
@@ -165,7 +166,7 @@ fn a_full_disk_keeps_the_last_good_checkpoint() {
     command.args(["--device", "cpu", "--sample-every", "0", "--steps", "4", "--resume"]).arg(&out);
     let said = fail(command, 1);
     assert!(said.contains("checkpoint.safetensors"), "{said}");
-    assert_eq!(fs::read(checkpoint(&out)).unwrap(), before);
+    assert!(fs::read(checkpoint(&out)).unwrap() == before, "the good checkpoint was touched");
     let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 4, "no half-written file is left: {names:?}");
 }

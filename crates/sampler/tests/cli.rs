@@ -1,0 +1,340 @@
+//! The program as it is used: what it writes, and what it says where it cannot.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use dit::{Config, Weights};
+use safetensors::SafeTensors;
+use tempfile::TempDir;
+
+/// A model in miniature, with colour.
+const CONFIG: Config =
+    Config { side: 8, channels: 3, patch: 2, width: 16, depth: 1, heads: 2, classes: 5, time_scale: 1000.0 };
+
+/// A directory that the program runs in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// A place with files that a failure must leave as they are, and weights in `w.safetensors`.
+    fn with_good_files(weights: &[u8]) -> Self {
+        let place = Self::new();
+        place.write("samples.png", b"a good picture");
+        place.write("images.safetensors", b"good numbers");
+        place.write("w.safetensors", weights);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// Every file and what is in it; nothing for a directory.
+    fn contents(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+        let paths = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut contents: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).ok())).collect();
+        contents.sort();
+        contents
+    }
+
+    fn run(&self, flags: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sampler"));
+        command.current_dir(self.0.path()).env_remove("RUST_BACKTRACE");
+        command.args(flags.split_whitespace().map(|flag| if flag == "''" { "" } else { flag }));
+        command.output().unwrap()
+    }
+
+    /// Runs the program on the CPU, and gives what it printed.
+    fn draw(&self, flags: &str) -> String {
+        let output = self.run(&format!("--device cpu {flags}"));
+        assert!(output.status.success(), "{flags}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs the program, which must fail with `status` and one sentence that has the `words`, and change nothing.
+    fn refuse(&self, flags: &str, status: i32, words: &[&str]) {
+        let before = self.contents();
+        let output = self.run(flags);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{flags}: {said}");
+        // A driver's library may have spoken before, and after a complaint about flags clap points to --help.
+        let sentences: Vec<_> =
+            said.lines().filter(|line| line.starts_with("error: ") && !line.contains("XDG_RUNTIME_DIR")).collect();
+        assert_eq!(sentences.len(), 1, "{flags}: {said}");
+        for word in words {
+            assert!(sentences[0].contains(word), "{flags}: no `{word}` in: {said}");
+        }
+        assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "{flags}: {said}");
+        assert!(self.contents() == before, "{flags}: files have changed");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Weights in miniature, each of every parameter's elements by its place.
+fn weights(value: impl Fn(usize) -> f32) -> Vec<u8> {
+    let values =
+        CONFIG.parameters().iter().map(|spec| (0..spec.shape.iter().product()).map(&value).collect()).collect();
+    let positions = vec![0.0; CONFIG.tokens() * CONFIG.width];
+    Weights { config: CONFIG, values, positions }.to_bytes(&[]).unwrap()
+}
+
+/// Weights that are like trained ones in that everything has a part in the image.
+fn wavy_weights() -> Vec<u8> {
+    weights(|index| 0.2 * (1.3 * index as f32).sin())
+}
+
+/// The file with `from` in its header, which is text, replaced by `to` of the same length.
+fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+/// Shape and elements of a tensor in a file.
+fn tensor<T: bytemuck::AnyBitPattern>(bytes: &[u8], name: &str) -> (Vec<usize>, Vec<T>) {
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let tensor = tensors.tensor(name).unwrap();
+    (tensor.shape().to_vec(), tensor.data().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect())
+}
+
+#[test]
+fn draws_what_was_asked_for() {
+    let place = Place::new();
+    let said = place.draw("--digits 3,1 --count 2 --steps 2 --save-tensor images.safetensors");
+    let lines: Vec<_> = said.lines().collect();
+    assert!(
+        lines[0].starts_with("Sampling on CPU (")
+            && lines[0].contains(" with the built-in MNIST weights (1.3 M parameters, 28×28, 10 classes)"),
+        "{said}"
+    );
+    assert!(
+        lines[lines.len() - 1].starts_with("Wrote samples.png (4 images, 2 digits × 2; guidance 3, 2 steps, "),
+        "{said}"
+    );
+
+    let picture = image::open(place.path("samples.png")).unwrap();
+    let side = 2 * 3 * 28 + 3 * 2;
+    assert_eq!((picture.width(), picture.height()), (side, side));
+
+    let file = place.read("images.safetensors");
+    let (shape, images) = tensor::<f32>(&file, "images");
+    assert_eq!(shape, [4, 1, 28, 28]);
+    assert!(images.iter().all(|value| (-1.0..=1.0).contains(value)));
+    assert_ne!(images[..28 * 28], images[28 * 28..2 * 28 * 28], "two images of a row differ");
+    assert_eq!(tensor::<i64>(&file, "labels"), (vec![4], vec![3, 3, 1, 1]));
+    assert!(SafeTensors::deserialize(&file).unwrap().tensor("guidance").is_err());
+}
+
+#[test]
+fn without_flags_it_writes_samples_png_where_it_stands() {
+    let place = Place::new();
+    let output = place.run("--count 1 --steps 1");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let picture = image::open(place.path("samples.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (3 * 28 + 2 * 2, 10 * 3 * 28 + 11 * 2));
+    assert_eq!(place.contents().len(), 1);
+}
+
+#[test]
+fn a_seed_is_its_images_in_any_batch() {
+    let place = Place::new();
+    let draw = |seed, batch, name: &str| {
+        place.draw(&format!(
+            "--digits 0-2 --count 2 --steps 3 --seed {seed} --batch {batch} --out {name}.png --save-tensor {name}"
+        ));
+        tensor::<f32>(&place.read(name), "images").1
+    };
+    let images = draw(7, 6, "one");
+    draw(7, 6, "same");
+    assert!(place.read("one") == place.read("same"), "the same run gives the same numbers, to the byte");
+    assert!(place.read("one.png") == place.read("same.png"), "the same run gives the same picture, to the byte");
+
+    let apart = |other: Vec<f32>| images.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(apart(draw(7, 4, "batches")) < 1e-4, "another batch gives the same images");
+    assert!(apart(draw(8, 6, "other")) > 0.5, "another seed gives others");
+}
+
+#[test]
+fn several_scales_are_panels_from_the_same_noise() {
+    let place = Place::new();
+    place.draw("--digits 4,2 --count 3 --steps 2 --guidance 1,2.5 --save-tensor both");
+    place.draw("--digits 4,2 --count 3 --steps 2 --guidance 2.5 --save-tensor one --out one.png");
+    let (both, one) = (place.read("both"), place.read("one"));
+
+    let (shape, images) = tensor::<f32>(&both, "images");
+    assert_eq!(shape, [12, 1, 28, 28]);
+    assert_eq!(images[6 * 28 * 28..], tensor::<f32>(&one, "images").1);
+    assert_ne!(images[..6 * 28 * 28], images[6 * 28 * 28..]);
+    assert_eq!(tensor::<i64>(&both, "labels").1, [4, 4, 4, 2, 2, 2].repeat(2));
+    assert_eq!(tensor::<f32>(&both, "guidance"), (vec![12], [[1.0; 6], [2.5; 6]].concat()));
+
+    let size = |name| image::image_dimensions(place.path(name)).unwrap();
+    let ((width, height), (one_width, one_height)) = (size("samples.png"), size("one.png"));
+    assert!(width > 2 * one_width && height > one_height, "two panels and a line of titles");
+}
+
+#[test]
+fn other_weights_have_their_own_size_colour_and_classes() {
+    let place = Place::new();
+    place.write("w.safetensors", &wavy_weights());
+    let said =
+        place.draw("--weights w.safetensors --count 1 --steps 2 --scale 1 --no-show --save-tensor images.safetensors");
+    assert!(said.contains(" with w.safetensors (10.3 k parameters, 8×8, 3 channels, 5 classes)\n"), "{said}");
+    let picture = image::open(place.path("samples.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (8 + 2 * 2, 5 * 8 + 6 * 2));
+    assert!(picture.as_rgb8().is_some());
+    let file = place.read("images.safetensors");
+    assert_eq!(tensor::<f32>(&file, "images").0, [5, 3, 8, 8]);
+    assert_eq!(tensor::<i64>(&file, "labels").1, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn the_devices_are_listed_and_nothing_is_drawn() {
+    let place = Place::new();
+    let output = place.run("--list-devices");
+    assert!(output.status.success());
+    assert!(text(&output.stdout).lines().any(|line| line.starts_with("CPU (")));
+    assert!(place.contents().is_empty());
+}
+
+#[test]
+fn flags_that_cannot_be_meant_are_refused() {
+    let place = Place::with_good_files(&wavy_weights());
+    let cases: [(&str, &[&str]); 20] = [
+        ("--digits 12", &["--digits", "12", "0-9"]),
+        ("--digits 3,5 --weights w.safetensors", &["--digits", "5", "0-4"]),
+        ("--digits ''", &["--digits"]),
+        ("--digits three", &["--digits", "three", "3,1,4"]),
+        ("--digits 9-0", &["--digits", "9-0", "0-9"]),
+        ("--guidance nan", &["--guidance", "nan"]),
+        ("--guidance inf", &["--guidance", "inf"]),
+        ("--guidance ''", &["--guidance"]),
+        ("--guidance 1,,3", &["--guidance", "1,3,5"]),
+        ("--steps 0", &["--steps", "0", "1..=10000"]),
+        ("--steps 10001", &["--steps", "10001"]),
+        ("--count 0", &["--count", "0"]),
+        ("--count -1", &["-1"]),
+        ("--count 10000 --guidance 1,3", &["200000 images", "--count"]),
+        ("--batch 0", &["--batch", "0"]),
+        ("--scale 0", &["--scale", "0"]),
+        ("--seed x", &["--seed", "x"]),
+        ("--device tpu", &["--device", "tpu"]),
+        ("--out same --save-tensor same", &["--out", "--save-tensor", "same"]),
+        ("--nonsense", &["--nonsense"]),
+    ];
+    for (flags, words) in cases {
+        place.refuse(flags, 2, words);
+    }
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let good = wavy_weights();
+    let mut not_a_number = good.clone();
+    let last = not_a_number.len() - 4;
+    not_a_number[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut endless_header = good.clone();
+    endless_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let no_configuration = edited(&good, "\"config\"", "\"gifnoc\"");
+    let cases: [(&str, &[u8], &[&str]); 10] = [
+        ("empty", b"", &["is no complete safetensors file"]),
+        (
+            "garbage",
+            b"These are no weights, but a letter to whom it may concern.",
+            &["is no complete safetensors file"],
+        ),
+        ("truncated", &good[..good.len() / 2], &["is no complete safetensors file"]),
+        ("a corrupt header", &edited(&good, "\"F32\"", "\"F33\""), &["is no complete safetensors file"]),
+        ("an endless header", &endless_header, &["is no complete safetensors file"]),
+        ("no configuration", &no_configuration, &["does not say what model it holds"]),
+        (
+            "another width",
+            &edited(&good, "width\\\":16", "width\\\":32"),
+            &["x_embedder.proj.weight", "[16, 3, 2, 2]", "[32, 3, 2, 2]"],
+        ),
+        ("another side", &edited(&good, "side\\\":8", "side\\\":6"), &["pos_embed", "[1, 16, 16]", "[1, 9, 16]"]),
+        ("no model", &edited(&good, "patch\\\":2", "patch\\\":3"), &["side of 8 is no multiple of the patch, 3"]),
+        ("not a number", &not_a_number, &["NaN"]),
+    ];
+    for (what, bytes, words) in cases {
+        let place = Place::with_good_files(bytes);
+        println!("{what}");
+        place.refuse("--weights w.safetensors", 1, &[&["w.safetensors"], words].concat());
+    }
+
+    let place = Place::with_good_files(&good);
+    place.refuse("--weights none.safetensors", 1, &["cannot read the weights none.safetensors", "--weights"]);
+    place.refuse("--weights .", 1, &["cannot read the weights .", "--weights"]);
+}
+
+#[test]
+fn images_that_are_no_numbers_are_not_written() {
+    let place = Place::with_good_files(&weights(|_| 1e30));
+    place.refuse(
+        "--device cpu --weights w.safetensors --steps 2 --save-tensor images.safetensors",
+        1,
+        &["no finite numbers", "--guidance"],
+    );
+}
+
+#[test]
+fn devices_that_do_not_exist_are_refused() {
+    let place = Place::with_good_files(&[]);
+    place.refuse("--adapter nosuch", 1, &["no adapter", "nosuch", "--list-devices", "--device cpu"]);
+    place.refuse("--device cpu --adapter nosuch", 1, &["--adapter"]);
+}
+
+#[test]
+fn places_that_cannot_be_written_are_refused_before_the_work() {
+    let place = Place::with_good_files(&[]);
+    fs::create_dir(place.path("directory")).unwrap();
+    // So many steps would take an hour.
+    for (flags, words) in [
+        ("--out none/a.png", ["--out", "none/a.png", "does not exist"]),
+        ("--out directory", ["--out", "'directory'", "is a directory"]),
+        ("--out samples.png/a.png", ["--out", "samples.png/a.png", "does not exist"]),
+        ("--save-tensor none/a.safetensors", ["--save-tensor", "none/a.safetensors", "does not exist"]),
+        ("--save-tensor directory", ["--save-tensor", "'directory'", "is a directory"]),
+        ("--count 10000 --scale 64", ["pixels is too large", "fewer images", "smaller scale"]),
+    ] {
+        place.refuse(&format!("--device cpu --steps 10000 {flags}"), 1, &words);
+    }
+}
+
+/// A limit on the size of files stands for the full disk: writing fails in the middle.
+#[test]
+#[cfg(unix)]
+fn a_disk_that_takes_no_more_leaves_the_good_files() {
+    for (flags, flag) in [("", "--out"), ("--save-tensor images.safetensors", "--save-tensor")] {
+        let place = Place::with_good_files(&[]);
+        let before = place.contents();
+        let output = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sampler")])
+            .args("--device cpu --steps 1".split(' ').chain(flags.split_whitespace()))
+            .current_dir(place.0.path())
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(&format!("error: {flag}: cannot write ")) && said.lines().count() == 1, "{said}");
+        assert!(place.contents() == before, "files have changed");
+    }
+}
