@@ -35,8 +35,11 @@ pub struct ConfigError(String);
 pub(crate) const TIME_FEATURES: usize = 256;
 /// The hidden width of a block's MLP is this many D.
 pub(crate) const MLP_RATIO: usize = 4;
-/// More than any image model has; keeps sizes read from a file from overflowing.
+/// More than any image model has: sizes read from a file are not to overflow, nor to allocate the
+/// machine's memory.
 const MOST: usize = 1 << 16;
+/// Likewise for the elements of an image, and of its tokens.
+const MOST_ELEMENTS: usize = 1 << 26;
 
 impl Config {
     /// Checks that the sizes fit together.
@@ -64,6 +67,11 @@ impl Config {
         }
         if !width.is_multiple_of(heads * 4) {
             return Err(ConfigError(format!("a width of {width} is no multiple of 4 times the heads, {heads}")));
+        }
+        if self.image_size() > MOST_ELEMENTS || self.tokens() * width > MOST_ELEMENTS {
+            return Err(ConfigError(format!(
+                "an image of {side}×{side}, or its tokens, would have over {MOST_ELEMENTS} elements"
+            )));
         }
         if !(time_scale.is_finite() && time_scale > 0.0) {
             return Err(ConfigError(format!("a time scale of {time_scale} is not positive")));

@@ -27,9 +27,9 @@ pub static KERNEL: Kernel = Kernel {
 /// out = softmax(q · kᵀ / √head_dim) · v for every head.
 #[derive(Debug)]
 pub struct Attention<'a> {
-    /// (B · T, 3 · D): columns [q | k | v], each [head][dim].
+    /// (B · T, 3 · D): columns `[q | k | v]`, each by head, then by dimension.
     pub qkv: &'a Buffer,
-    /// (B · T, D): columns [head][dim].
+    /// (B · T, D): columns by head, then by dimension.
     pub out: &'a Buffer,
     /// (B, H, T): gets log Σ exp of each query's scaled scores, for the backward pass.
     pub log_sum: &'a Buffer,

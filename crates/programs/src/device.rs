@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use runtime::{Backend, Device, DeviceChoice, DeviceOptions, list_adapters};
 
+use crate::say;
+
 /// Where the kernels run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Device")]
@@ -55,9 +57,9 @@ impl DeviceArgs {
     /// As [`Device::open`] for the CPU.
     pub fn print_list(&self) -> runtime::Result<()> {
         for adapter in list_adapters(self.backend) {
-            println!("{adapter}  driver: {}", adapter.driver);
+            say(format_args!("{adapter}  driver: {}", adapter.driver));
         }
-        println!("{}", Device::open(&DeviceOptions::cpu())?);
+        say(Device::open(&DeviceOptions::cpu())?);
         Ok(())
     }
 }

@@ -10,5 +10,5 @@ mod terminal;
 pub use device::DeviceArgs;
 pub use files::{FileError, check_writable, write_atomically};
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png, to_byte};
-pub use run::run;
+pub use run::{run, say};
 pub use terminal::show;

@@ -1,5 +1,6 @@
 //! How a program ends.
 
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -14,4 +15,10 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a line on standard output. Where that is closed (`sampler | head -1`) nobody reads it, which is
+/// no failure.
+pub fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

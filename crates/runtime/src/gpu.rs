@@ -258,7 +258,7 @@ fn remember_failures(device: &wgpu::Device, failure: &Arc<Mutex<Option<Error>>>)
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
         let error = match error {
             wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory,
-            other => Error::Gpu(other.to_string()),
+            other => Error::Gpu(one_line(&other.to_string())),
         };
         lock(&slot).get_or_insert(error);
     }));
@@ -273,4 +273,9 @@ fn remember_failures(device: &wgpu::Device, failure: &Arc<Mutex<Option<Error>>>)
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// wgpu explains itself over several indented lines.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

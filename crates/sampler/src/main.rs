@@ -7,15 +7,13 @@ mod model;
 mod output;
 mod plan;
 
-use std::fmt;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
-use programs::{check_writable, save_png, show};
+use programs::{check_writable, save_png, say, show};
 
 use crate::args::Args;
 use crate::output::{picture, save_tensors};
@@ -68,9 +66,4 @@ fn usage(complaint: &str) -> ExitCode {
     // Where standard error is closed there is nobody left to tell.
     let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{complaint}\n")).print();
     ExitCode::from(2)
-}
-
-/// Prints a line on standard output. Where that is closed (`sampler | head -1`) nobody reads it, which is no failure.
-fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout(), "{line}");
 }

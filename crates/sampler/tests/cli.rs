@@ -91,7 +91,7 @@ fn weights(value: impl Fn(usize) -> f32) -> Vec<u8> {
     let values =
         CONFIG.parameters().iter().map(|spec| (0..spec.shape.iter().product()).map(&value).collect()).collect();
     let positions = vec![0.0; CONFIG.tokens() * CONFIG.width];
-    Weights { config: CONFIG, values, positions }.to_bytes(&[]).unwrap()
+    Weights { config: CONFIG, values, positions }.to_bytes().unwrap()
 }
 
 /// Weights that are like trained ones in that everything has a part in the image.

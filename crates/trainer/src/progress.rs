@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use flow::StepRecord;
 use indicatif::{ProgressBar, ProgressStyle};
+use programs::say;
 
 /// Between lines, where there is no terminal for a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ impl Progress {
         if !self.is_terminal && (due || finished) {
             self.last_line = Some(Instant::now());
             let left = f64::from(self.steps - last.step) * self.batch as f64 / self.images_a_second.max(1e-9);
-            println!("step {}/{}  {message}  {:.0} s left", last.step, self.steps, left);
+            say(format_args!("step {}/{}  {message}  {:.0} s left", last.step, self.steps, left));
         }
     }
 
@@ -65,7 +66,7 @@ impl Progress {
 
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| println!("{line}"));
+        self.bar.suspend(|| say(line));
     }
 
     /// Leaves the last state of the bar standing.

@@ -7,6 +7,7 @@ use anyhow::bail;
 use datasets::Splits;
 use dit::Dit;
 use flow::{Images, StepRecord, Training};
+use programs::say;
 use runtime::Stream;
 
 use crate::arguments::Arguments;
@@ -103,7 +104,7 @@ impl<'a> Run<'a> {
     fn announce(&self, splits: &Splits) {
         let Settings { model, batch, steps, .. } = &self.settings;
         let parameters = self.training.model.parameters().count();
-        println!(
+        say(format_args!(
             "Training on {}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}), batch {batch}",
             self.stream.device(),
             parameters as f64 / 1e6,
@@ -115,10 +116,10 @@ impl<'a> Run<'a> {
             splits.name,
             model.side,
             model.side,
-        );
+        ));
         match self.training.optimizer.steps {
-            0 => println!("{steps} steps into {}", self.folder.root().display()),
-            done => println!("Resuming {} after step {done} of {steps}", self.folder.root().display()),
+            0 => say(format_args!("{steps} steps into {}", self.folder.root().display())),
+            done => say(format_args!("Resuming {} after step {done} of {steps}", self.folder.root().display())),
         }
     }
 
@@ -138,19 +139,19 @@ impl<'a> Run<'a> {
         self.progress.finish();
         let root = self.folder.root().display();
         if step < self.settings.steps {
-            println!("Interrupted after step {step}, and saved; go on with --resume {root}");
+            say(format_args!("Interrupted after step {step}, and saved; go on with --resume {root}"));
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
-        println!(
+        say(format_args!(
             "Trained {step} steps, loss {:.4}, in {:.0} s; device memory {:.0} MiB",
             self.progress.loss(),
             started.elapsed().as_secs_f64(),
             self.stream.device().allocated_bytes() as f64 / 1_048_576.0
-        );
-        println!(
+        ));
+        say(format_args!(
             "Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors",
             self.folder.weights().display()
-        );
+        ));
         Ok(ExitCode::SUCCESS)
     }
 
