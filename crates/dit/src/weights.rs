@@ -111,19 +111,16 @@ impl Weights {
     /// [`WeightsError::Format`] where the tensors cannot be laid out.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
-        let view =
-            |shape: &[usize], values: &'_ [f32]| (shape.to_vec(), bytemuck::cast_slice::<f32, u8>(values).to_vec());
-        let mut tensors: Vec<(String, (Vec<usize>, Vec<u8>))> = self
-            .config
-            .parameters()
-            .into_iter()
-            .zip(&self.values)
-            .map(|(spec, values)| (spec.name, view(&spec.shape, values)))
-            .collect();
-        tensors.push((POSITIONS.into(), view(&[1, self.config.tokens(), self.config.width], &self.positions)));
-        let views = tensors
+        let parameters = self.config.parameters();
+        let positions = [1, self.config.tokens(), self.config.width];
+        let views = parameters
             .iter()
-            .map(|(name, (shape, bytes))| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .zip(&self.values)
+            .map(|(spec, values)| (spec.name.as_str(), spec.shape.as_slice(), values))
+            .chain([(POSITIONS, positions.as_slice(), &self.positions)])
+            .map(|(name, shape, values)| {
+                Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values))?))
+            })
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| format(error.to_string()))?;
         let config = serde_json::to_string(&self.config).map_err(|error| format(error.to_string()))?;

@@ -107,17 +107,11 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
                     let scores = [tokens, dim, tokens];
                     gemm(scores, heads.scale(), q, k.transposed(), weights, tokens, Into::Overwrite, Threads::One);
                     gemm(scores, 1.0, above, v.transposed(), gradients, tokens, Into::Overwrite, Threads::One);
-                    for query in 0..tokens {
+                    let rows = weights.chunks_exact_mut(tokens).zip(gradients.chunks_exact_mut(tokens));
+                    for (query, ((weights, gradients), log_sum)) in rows.zip(log_sum).enumerate() {
                         let range = query * width + column..query * width + column + dim;
                         let delta = dot(&upstream[range.clone()], &output[range]);
-                        let range = query * tokens..(query + 1) * tokens;
-                        score_gradients(
-                            &mut weights[range.clone()],
-                            &mut gradients[range],
-                            log_sum[query],
-                            delta,
-                            heads.scale(),
-                        );
+                        score_gradients(weights, gradients, *log_sum, delta, heads.scale());
                     }
                     let weights = Strided::new(weights, tokens).transposed();
                     let gradients = Strided::new(gradients, tokens);

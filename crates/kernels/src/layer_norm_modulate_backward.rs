@@ -110,9 +110,9 @@ fn backward(x: &[f32], upstream: &[f32], statistics: &[f32], scale: &[f32], out:
         let normal = |i: usize| (x[i] - mean) * deviation;
         let mean_gradient = sum::sum_by(width, gradient) / width as f32;
         let mean_product = sum::sum_by(width, |i| gradient(i) * normal(i)) / width as f32;
-        for i in 0..width {
+        for (i, out) in out.iter_mut().enumerate() {
             let value = deviation * (gradient(i) - mean_gradient - normal(i) * mean_product);
-            out[i] = if accumulate { out[i] + value } else { value };
+            *out = if accumulate { *out + value } else { value };
         }
     }
 }
