@@ -24,6 +24,7 @@ install_llvmpipe() {
     $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq mesa-vulkan-drivers libvulkan1
 }
 
+cargo build --package sampler
 if [ "${KERNEL_TESTS_WITHOUT_GPU:-}" != 1 ] && ! found; then
     if [ "$adapter" != llvmpipe ] || ! install_llvmpipe || ! found; then
         echo "no adapter with \"$adapter\" in its name was found, and half of the kernel tests need one." >&2

@@ -14,7 +14,8 @@ fn gelu(x: f32) -> f32 {
 
 // Beyond |x| = 10 the derivative is 0 or 1 to the last bit, but its terms would overflow.
 fn gelu_derivative(x: f32) -> f32 {
-    if x != x {
+    // NaN stays NaN; by its bits, because compilers may take x != x for false.
+    if (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u {
         return x;
     }
     let y = clamp(x, -10.0, 10.0);

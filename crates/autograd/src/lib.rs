@@ -3,7 +3,7 @@
 //! A [`Tape`] runs operations as they are called and remembers how to go back; [`Tape::backward`]
 //! walks it in reverse and leaves the gradient of every parameter in one arena, which
 //! [`Optimizer::step`] applies. Each operation is one file of `operations`, its forward above its
-//! backward; what the backward does not need is not kept.
+//! backward.
 
 mod operations;
 mod optimizer;

@@ -1,11 +1,11 @@
 //! All parameters of a model in one arena, and their gradients in another of the same layout.
 
 use kernels::Fill;
-use runtime::{Buffer, Result, Stream};
+use runtime::{ALIGNMENT, Buffer, Result, Stream};
 
 /// A parameter of a [`Parameters`] arena, by its place in the list it was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter(pub usize);
+pub struct Parameter(usize);
 
 /// A parameter's name and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,6 @@ impl ParameterSpec {
         self.len() == 0
     }
 }
-
-/// Offsets are multiples of what WebGPU asks of storage offsets, in words.
-const ALIGNMENT: usize = 64;
 
 /// The arena: every parameter at its offset, zeros between them.
 #[derive(Clone, Debug)]
@@ -53,6 +50,17 @@ impl Parameters {
     /// Names and shapes, in order.
     pub fn specs(&self) -> &[ParameterSpec] {
         &self.specs
+    }
+
+    /// The parameter of a name.
+    ///
+    /// # Panics
+    /// Where no parameter has it: names come from the same program as the specs.
+    pub fn named(&self, name: &str) -> Parameter {
+        match self.specs.iter().position(|spec| spec.name == name) {
+            Some(index) => Parameter(index),
+            None => unreachable!("no parameter is named {name}"),
+        }
     }
 
     /// The number of elements of all parameters.

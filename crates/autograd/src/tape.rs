@@ -102,8 +102,13 @@ impl<'a> Tape<'a> {
     ///
     /// # Errors
     /// What the device reports.
+    ///
+    /// # Panics
+    /// On a tape that only computes, and for a loss that does not depend on what was trained.
     pub fn backward(self, loss: &Variable) -> Result<()> {
-        let (Some(gradients), Some(id)) = (self.gradients, loss.id) else { return Ok(()) };
+        let (Some(gradients), Some(id)) = (self.gradients, loss.id) else {
+            unreachable!("backward needs a tape for training, and a loss that was computed on it")
+        };
         let one = self.stream.allocate(1)?;
         Fill { out: &one, value: 1.0 }.launch(self.stream)?;
         let mut context = Backward {

@@ -73,6 +73,13 @@ impl Config {
                 "an image of {side}×{side}, or its tokens, would have over {MOST_ELEMENTS} elements"
             )));
         }
+        if self.tokens() > kernels::MAX_TOKENS {
+            let most = kernels::MAX_TOKENS;
+            return Err(ConfigError(format!(
+                "{} tokens are more than the {most} that attention takes; use a larger patch",
+                self.tokens()
+            )));
+        }
         if !(time_scale.is_finite() && time_scale > 0.0) {
             return Err(ConfigError(format!("a time scale of {time_scale} is not positive")));
         }

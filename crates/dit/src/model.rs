@@ -12,6 +12,7 @@ use crate::{Config, Weights, initial, positions};
 pub struct Dit {
     config: Config,
     parameters: Parameters,
+    handles: Handles,
     positions: Buffer,
     frequencies: Buffer,
 }
@@ -35,7 +36,18 @@ pub struct Input<'a> {
 /// The weight and the bias of a Linear.
 type Linear = [Parameter; 2];
 
-/// The parameters of a block, by their place in [`Config::parameters`].
+/// Where the parameters are in their arena.
+#[derive(Clone, Debug)]
+struct Handles {
+    patches: Linear,
+    time: [Linear; 2],
+    labels: Parameter,
+    blocks: Vec<Block>,
+    last: Linear,
+    last_modulation: Linear,
+}
+
+#[derive(Clone, Debug)]
 struct Block {
     qkv: Linear,
     projection: Linear,
@@ -44,12 +56,28 @@ struct Block {
     modulation: Linear,
 }
 
-/// Linears before the blocks, and in a block, as [`Config::parameters`] lists them.
-const LINEARS_BEFORE: usize = 3;
-const LINEARS_A_BLOCK: usize = 5;
-
-fn linear(index: usize) -> Linear {
-    [Parameter(2 * index), Parameter(2 * index + 1)]
+impl Handles {
+    fn new(parameters: &Parameters, depth: usize) -> Self {
+        let linear = |name: &str| ["weight", "bias"].map(|part| parameters.named(&format!("{name}.{part}")));
+        let block = |index: usize| {
+            let linear = |name: &str| linear(&format!("blocks.{index}.{name}"));
+            Block {
+                qkv: linear("attn.qkv"),
+                projection: linear("attn.proj"),
+                fc1: linear("mlp.fc1"),
+                fc2: linear("mlp.fc2"),
+                modulation: linear("adaLN_modulation.1"),
+            }
+        };
+        Self {
+            patches: linear("x_embedder.proj"),
+            time: ["t_embedder.mlp.0", "t_embedder.mlp.2"].map(linear),
+            labels: parameters.named("y_embedder.embedding_table.weight"),
+            blocks: (0..depth).map(block).collect(),
+            last: linear("final_layer.linear"),
+            last_modulation: linear("final_layer.adaLN_modulation.1"),
+        }
+    }
 }
 
 impl Dit {
@@ -81,7 +109,8 @@ impl Dit {
         };
         let positions = stream.upload(positions)?;
         let frequencies = stream.upload(&positions::time_frequencies(TIME_FEATURES / 2))?;
-        Ok(Self { config, parameters, positions, frequencies })
+        let handles = Handles::new(&parameters, config.depth);
+        Ok(Self { config, parameters, handles, positions, frequencies })
     }
 
     /// The sizes.
@@ -117,18 +146,15 @@ impl Dit {
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn forward(&self, tape: &mut Tape<'_>, input: &Input<'_>) -> Result<Variable> {
-        let Config { side, channels, patch, width, depth, .. } = self.config;
+        let Config { side, channels, patch, width, .. } = self.config;
         let condition = self.condition(tape, input)?;
         let mut x = self.embed(tape, input)?;
-        for block in 0..depth {
+        for block in &self.handles.blocks {
             x = self.block(tape, &x, &condition, block)?;
         }
-        let last = LINEARS_BEFORE + depth * LINEARS_A_BLOCK;
-        let [weight, bias] = linear(last + 1);
-        let modulation = tape.linear(&condition, weight, bias, Activation::Identity)?;
+        let modulation = tape.linear(&condition, self.handles.last_modulation, Activation::Identity)?;
         let x = tape.layer_norm_modulate(&x, &modulation, 0, width)?;
-        let [weight, bias] = linear(last);
-        let patches = tape.linear(&x, weight, bias, Activation::Identity)?;
+        let patches = tape.linear(&x, self.handles.last, Activation::Identity)?;
         tape.unpatchify(&patches, channels, side, patch)
     }
 
@@ -146,13 +172,11 @@ impl Dit {
         }
         .launch(tape.stream())?;
         let features = Variable::constant(out, batch, TIME_FEATURES);
-        let [weight, bias] = linear(1);
-        let time = tape.linear(&features, weight, bias, Activation::Identity)?;
+        let [first, second] = self.handles.time;
+        let time = tape.linear(&features, first, Activation::Identity)?;
         let time = tape.silu(&time)?;
-        let [weight, bias] = linear(2);
-        let time = tape.linear(&time, weight, bias, Activation::Identity)?;
-        let table = Parameter(self.parameters.specs().len() - 1);
-        let sum = tape.label_embedding(&time, input.labels, table)?;
+        let time = tape.linear(&time, second, Activation::Identity)?;
+        let sum = tape.label_embedding(&time, input.labels, self.handles.labels)?;
         tape.silu(&sum)
     }
 
@@ -172,24 +196,15 @@ impl Dit {
             order: PatchOrder::ChannelFirst,
         }
         .launch(tape.stream())?;
-        let [weight, bias] = linear(0);
-        let x = tape.linear(&Variable::constant(out, rows, columns), weight, bias, Activation::Identity)?;
+        let x = tape.linear(&Variable::constant(out, rows, columns), self.handles.patches, Activation::Identity)?;
         tape.add_positions(x, &self.positions, config.tokens())
     }
 
-    fn block(&self, tape: &mut Tape<'_>, x: &Variable, condition: &Variable, index: usize) -> Result<Variable> {
-        let first = LINEARS_BEFORE + index * LINEARS_A_BLOCK;
-        let block = Block {
-            qkv: linear(first),
-            projection: linear(first + 1),
-            fc1: linear(first + 2),
-            fc2: linear(first + 3),
-            modulation: linear(first + 4),
-        };
+    fn block(&self, tape: &mut Tape<'_>, x: &Variable, condition: &Variable, block: &Block) -> Result<Variable> {
         let width = self.config.width;
         // Chunks of the modulation: shift, scale and gate of attention, then those of the MLP.
         let chunk = |index: usize| index * width;
-        let modulation = tape.linear(condition, block.modulation[0], block.modulation[1], Activation::Identity)?;
+        let modulation = tape.linear(condition, block.modulation, Activation::Identity)?;
 
         let heads = Heads {
             batch: modulation.rows(),
@@ -198,12 +213,12 @@ impl Dit {
             head_dim: width / self.config.heads,
         };
         let h = tape.layer_norm_modulate(x, &modulation, chunk(0), chunk(1))?;
-        let qkv = tape.linear(&h, block.qkv[0], block.qkv[1], Activation::Identity)?;
+        let qkv = tape.linear(&h, block.qkv, Activation::Identity)?;
         let h = tape.attention(&qkv, heads)?;
         let x = tape.gated_linear(&h, block.projection, x, &modulation, chunk(2))?;
 
         let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4))?;
-        let h = tape.linear(&h, block.fc1[0], block.fc1[1], Activation::Gelu)?;
+        let h = tape.linear(&h, block.fc1, Activation::Gelu)?;
         tape.gated_linear(&h, block.fc2, &x, &modulation, chunk(5))
     }
 }

@@ -4,5 +4,6 @@
 mod sample;
 mod train;
 
+pub use autograd::AdamWOptions;
 pub use sample::{SampleOptions, sample};
 pub use train::{Images, StepRecord, TrainOptions, Training};

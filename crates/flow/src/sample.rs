@@ -5,6 +5,12 @@ use dit::{Dit, Input};
 use kernels::{Euler, Fill, GaussianNoise, GuidanceEuler};
 use runtime::{Buffer, Result, Stream};
 
+/// The step that sampling takes its noise from: no training reaches it, so that a sample does not
+/// start from noise that the network was trained on.
+const SAMPLING_STEP: u32 = u32::MAX;
+/// Steps handed to the device before it is waited for: it always has work, and is never far behind.
+const STEPS_AHEAD: usize = 8;
+
 /// How images are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleOptions {
@@ -19,7 +25,7 @@ pub struct SampleOptions {
 }
 
 /// Draws an image for each of `labels`, and returns them as (N, C, S, S), about within [−1, 1].
-/// `progress` hears of every step: how many of all batches' steps are done.
+/// `progress` hears every few steps how many of all batches' steps are done.
 ///
 /// # Errors
 /// What the device reports.
@@ -59,7 +65,7 @@ fn sample_batch(
     let all_labels = stream.upload(&all_labels)?;
     let time = stream.allocate(batch)?;
     let x = stream.allocate(items * size)?;
-    GaussianNoise { out: &x, seed, step: 0, first_item, items, size }.launch(stream)?;
+    GaussianNoise { out: &x, seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
     let dt = 1.0 / steps as f32;
     for step in 0..steps {
         Fill { out: &time, value: step as f32 / steps as f32 }.launch(stream)?;
@@ -71,7 +77,10 @@ fn sample_batch(
             Euler { velocity: velocity.value(), x: &x, dt }.launch(stream)?;
         }
         stream.submit()?;
-        progress(step + 1);
+        if (step + 1).is_multiple_of(STEPS_AHEAD) || step + 1 == steps {
+            stream.synchronize()?;
+            progress(step + 1);
+        }
     }
     Ok(x)
 }

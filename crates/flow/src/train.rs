@@ -3,7 +3,7 @@
 use autograd::{AdamWOptions, Gradients, Optimizer, Tape};
 use dit::{Dit, Input};
 use kernels::{FlowPoint, GatherBatch, GaussianNoise, LabelDropout, UniformTime};
-use runtime::{Buffer, Result, Stream};
+use runtime::{ALIGNMENT, Buffer, Result, Stream};
 
 /// A set of labelled images on the device, 8 bits a value.
 #[derive(Clone, Debug)]
@@ -61,8 +61,6 @@ pub struct StepRecord {
 
 /// Steps that the device keeps the records of before they have to be read.
 const LOG_STEPS: usize = 64;
-/// Words between the parts of a record: what bindings must be aligned to.
-const LOG_STRIDE: usize = 64;
 
 /// A model in training.
 ///
@@ -89,7 +87,7 @@ impl Training {
     pub fn new(stream: &mut Stream, model: Dit, images: Images, options: TrainOptions) -> Result<Self> {
         let optimizer = Optimizer::new(stream, model.parameters(), options.adamw)?;
         let gradients = Gradients::new(stream, model.parameters())?;
-        let log = stream.allocate(LOG_STEPS * 2 * LOG_STRIDE)?;
+        let log = stream.allocate(LOG_STEPS * 2 * ALIGNMENT)?;
         Ok(Self { model, optimizer, options, images, gradients, log, logged: 0 })
     }
 
@@ -127,16 +125,16 @@ impl Training {
         let words: Vec<f32> = stream.read(&self.log)?;
         let first = self.optimizer.steps - self.logged as u32 + 1;
         let records = (first..)
-            .zip(words.chunks_exact(2 * LOG_STRIDE))
+            .zip(words.chunks_exact(2 * ALIGNMENT))
             .take(self.logged)
-            .map(|(step, record)| StepRecord { step, loss: record[0], gradient_norm: record[LOG_STRIDE] })
+            .map(|(step, record)| StepRecord { step, loss: record[0], gradient_norm: record[ALIGNMENT] })
             .collect();
         self.logged = 0;
         Ok(records)
     }
 
     fn log_slot(&self, slot: usize, len: usize) -> Buffer {
-        self.log.slice(slot * LOG_STRIDE..slot * LOG_STRIDE + len)
+        self.log.slice(slot * ALIGNMENT..slot * ALIGNMENT + len)
     }
 
     /// Draws the batch of the coming step and leaves its loss, and the gradients of all parameters.

@@ -19,8 +19,7 @@ parameters! {
     decay: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "adamw",
     wgsl: wgsl!("adamw"),
     parameters: FIELDS,

@@ -11,8 +11,7 @@ parameters! {
     period: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "add_positions",
     wgsl: wgsl!("add_positions"),
     parameters: FIELDS,

@@ -15,8 +15,7 @@ parameters! {
     head_dim: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "attention",
     wgsl: wgsl!("attention"),
     parameters: FIELDS,

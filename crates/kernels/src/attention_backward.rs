@@ -15,8 +15,7 @@ parameters! {
     head_dim: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "attention_backward",
     wgsl: wgsl!("attention_backward"),
     parameters: FIELDS,

@@ -13,8 +13,7 @@ parameters! {
     accumulate: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "column_sum",
     wgsl: wgsl!("column_sum"),
     parameters: FIELDS,

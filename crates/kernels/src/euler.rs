@@ -11,8 +11,7 @@ parameters! {
     dt: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "euler",
     wgsl: wgsl!("euler"),
     parameters: FIELDS,

@@ -10,8 +10,7 @@ parameters! {
     value: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel =
+pub(crate) static KERNEL: Kernel =
     Kernel { name: "fill", wgsl: wgsl!("fill"), parameters: FIELDS, bindings: &[Binding::write("out")], cpu };
 
 /// out = value, every element.
@@ -29,7 +28,7 @@ impl Fill<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let len = self.out.len();
+        let len = shape::volume(&KERNEL, &[self.out.len()])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)?, value: self.value },

@@ -12,8 +12,7 @@ parameters! {
     size: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "flow_point",
     wgsl: wgsl!("flow_point"),
     parameters: FIELDS,

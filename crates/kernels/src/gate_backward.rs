@@ -15,8 +15,7 @@ parameters! {
     gate: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "gate_backward",
     wgsl: wgsl!("gate_backward"),
     parameters: FIELDS,

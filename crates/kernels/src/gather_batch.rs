@@ -16,8 +16,7 @@ parameters! {
     half_bits: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "gather_batch",
     wgsl: wgsl!("gather_batch"),
     parameters: FIELDS,

@@ -15,8 +15,7 @@ parameters! {
     size: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "gaussian_noise",
     wgsl: wgsl!("gaussian_noise"),
     parameters: FIELDS,
@@ -32,7 +31,7 @@ pub struct GaussianNoise<'a> {
     pub out: &'a Buffer,
     /// With the step and the item, what the noise depends on.
     pub seed: u64,
-    /// The training step.
+    /// The training step, or another number for another use.
     pub step: u32,
     /// The index of the first item.
     pub first_item: u32,

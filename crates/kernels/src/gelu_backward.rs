@@ -10,8 +10,7 @@ parameters! {
     len: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "gelu_backward",
     wgsl: wgsl!("gelu_backward"),
     parameters: FIELDS,

@@ -10,8 +10,7 @@ parameters! {
     max_norm: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "gradient_clip",
     wgsl: wgsl!("gradient_clip"),
     parameters: FIELDS,
@@ -37,11 +36,12 @@ impl GradientClip<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let len = shape::volume(&KERNEL, &[self.partials.len()])?;
         shape::expect(&KERNEL, "out", self.out, &[2])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {
-                len: shape::dimension(&KERNEL, "len", self.partials.len())?,
+                len: shape::dimension(&KERNEL, "len", len)?,
                 max_norm: self.max_norm.min(f32::MAX),
             },
             buffers: &[self.partials, self.out],

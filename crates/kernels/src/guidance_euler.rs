@@ -12,8 +12,7 @@ parameters! {
     dt: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "guidance_euler",
     wgsl: wgsl!("guidance_euler"),
     parameters: FIELDS,

@@ -20,6 +20,10 @@ pub struct Heads {
 /// What WebGPU guarantees a workgroup, in floats.
 const WORKGROUP_FLOATS: usize = 16 * 1024 / 4;
 
+/// The most tokens that attention and its gradient take: the gradient keeps three floats a token in
+/// the memory of a workgroup.
+pub const MAX_TOKENS: usize = WORKGROUP_FLOATS / 3;
+
 impl Heads {
     /// D = heads · head_dim
     pub fn width(&self) -> usize {

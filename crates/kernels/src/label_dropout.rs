@@ -14,8 +14,7 @@ parameters! {
     len: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "label_dropout",
     wgsl: wgsl!("label_dropout"),
     parameters: FIELDS,

@@ -13,8 +13,7 @@ parameters! {
     not_a_number: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "label_embedding",
     wgsl: wgsl!("label_embedding"),
     parameters: FIELDS,

@@ -13,8 +13,7 @@ parameters! {
     accumulate: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "label_embedding_backward",
     wgsl: wgsl!("label_embedding_backward"),
     parameters: FIELDS,

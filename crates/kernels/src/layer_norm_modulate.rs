@@ -17,8 +17,7 @@ parameters! {
     epsilon: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "layer_norm_modulate",
     wgsl: wgsl!("layer_norm_modulate"),
     parameters: FIELDS,

@@ -16,8 +16,7 @@ parameters! {
     accumulate: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "layer_norm_modulate_backward",
     wgsl: wgsl!("layer_norm_modulate_backward"),
     parameters: FIELDS,

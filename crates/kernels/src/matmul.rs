@@ -28,11 +28,11 @@ const BINDINGS: &[Binding] = &[
 ];
 
 /// The portable kernel: 64 × 64 tiles through workgroup memory.
-pub static KERNEL: Kernel =
+pub(crate) static KERNEL: Kernel =
     Kernel { name: "matmul", wgsl: wgsl!("matmul"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// The variant for software adapters: 8 × 4 tiles in registers, no barriers.
-pub static REGISTER_KERNEL: Kernel =
+pub(crate) static REGISTER_KERNEL: Kernel =
     Kernel { name: "matmul_register", wgsl: wgsl!("matmul_register"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// How the operands lie in memory.

@@ -16,8 +16,7 @@ parameters! {
     scale: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "modulation_backward",
     wgsl: wgsl!("modulation_backward"),
     parameters: FIELDS,

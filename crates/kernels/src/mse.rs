@@ -11,8 +11,7 @@ parameters! {
     size: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "mse",
     wgsl: wgsl!("mse"),
     parameters: FIELDS,

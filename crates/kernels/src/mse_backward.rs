@@ -11,8 +11,7 @@ parameters! {
     scale: f32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "mse_backward",
     wgsl: wgsl!("mse_backward"),
     parameters: FIELDS,

@@ -15,8 +15,7 @@ parameters! {
     channel_last: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "patchify",
     wgsl: wgsl!("patchify"),
     parameters: FIELDS,

@@ -25,6 +25,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::layer_norm_modulate::KERNEL,
     &crate::layer_norm_modulate_backward::KERNEL,
     &crate::matmul::KERNEL,
+    &crate::matmul::REGISTER_KERNEL,
     &crate::modulation_backward::KERNEL,
     &crate::mse::KERNEL,
     &crate::mse_backward::KERNEL,

@@ -10,8 +10,7 @@ parameters! {
     len: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "silu",
     wgsl: wgsl!("silu"),
     parameters: FIELDS,

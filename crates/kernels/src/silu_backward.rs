@@ -11,8 +11,7 @@ parameters! {
     accumulate: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "silu_backward",
     wgsl: wgsl!("silu_backward"),
     parameters: FIELDS,

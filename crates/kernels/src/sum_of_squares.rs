@@ -11,8 +11,7 @@ parameters! {
     partials: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "sum_of_squares",
     wgsl: wgsl!("sum_of_squares"),
     parameters: FIELDS,
@@ -35,10 +34,11 @@ impl SumOfSquares<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let len = shape::volume(&KERNEL, &[self.x.len()])?;
         let partials = shape::dimension(&KERNEL, "partials", self.partials.len())?;
         stream.launch(&Launch {
             kernel: &KERNEL,
-            parameters: Parameters { len: shape::dimension(&KERNEL, "len", self.x.len())?, partials },
+            parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)?, partials },
             buffers: &[self.x, self.partials],
             constants: &[],
             workgroups: [partials, 1, 1],

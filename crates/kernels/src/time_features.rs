@@ -12,8 +12,7 @@ parameters! {
     half: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "time_features",
     wgsl: wgsl!("time_features"),
     parameters: FIELDS,

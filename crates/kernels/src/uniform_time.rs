@@ -12,8 +12,7 @@ parameters! {
     len: u32,
 }
 
-/// The kernel.
-pub static KERNEL: Kernel = Kernel {
+pub(crate) static KERNEL: Kernel = Kernel {
     name: "uniform_time",
     wgsl: wgsl!("uniform_time"),
     parameters: FIELDS,

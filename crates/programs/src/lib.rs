@@ -9,6 +9,6 @@ mod terminal;
 
 pub use device::DeviceArgs;
 pub use files::{FileError, check_writable, write_atomically};
-pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png, to_byte};
+pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};
 pub use run::{run, say};
 pub use terminal::show;

@@ -5,14 +5,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs a program's body. A failure becomes one line on standard error and exit status 1; flags that
-/// cannot be meant have left with status 2 before.
+/// cannot be meant leave with status 2, mostly before.
 pub fn run(body: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
     match body() {
         Ok(code) => code,
         Err(error) => {
             // Where standard error is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+            let usage = matches!(error.downcast_ref(), Some(runtime::Error::Contradiction));
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

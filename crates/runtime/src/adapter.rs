@@ -140,11 +140,7 @@ pub fn list_adapters(backend: Option<Backend>) -> Vec<AdapterInfo> {
 pub(crate) fn choose(options: &DeviceOptions) -> Result<Option<(wgpu::Adapter, AdapterInfo)>> {
     let named = options.adapter.is_some() || options.backend.is_some();
     if options.choice == DeviceChoice::Cpu {
-        return if named {
-            Err(Error::NoAdapter("--device cpu takes no --adapter or --backend; leave one of them out".into()))
-        } else {
-            Ok(None)
-        };
+        return if named { Err(Error::Contradiction) } else { Ok(None) };
     }
     let wanted = options.adapter.as_deref().map(str::to_lowercase);
     let (mut hardware, mut software) = (Vec::new(), Vec::new());

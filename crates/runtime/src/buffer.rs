@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
-/// Offsets of bindings and sizes of allocations are multiples of this many words (256 bytes):
-/// what WebGPU asks of storage offsets.
-pub(crate) const ALIGNMENT: usize = 64;
+/// Offsets of bindings and sizes of allocations are multiples of this many words (256 bytes), as
+/// WebGPU asks of storage offsets.
+pub const ALIGNMENT: usize = 64;
 
 /// A handle to a stretch of device memory, counted in 32-bit words (an `f32` or a `u32` each).
 ///
@@ -45,7 +45,7 @@ impl Buffer {
     }
 
     /// Whether both are parts of one allocation.
-    pub fn shares_memory_with(&self, other: &Buffer) -> bool {
+    pub(crate) fn shares_memory_with(&self, other: &Buffer) -> bool {
         self.memory.id == other.memory.id
     }
 }
@@ -126,6 +126,14 @@ impl Pool {
         };
         let memory = Memory { id, words, storage: Some(storage), pool: Arc::downgrade(self) };
         Ok(Buffer { memory: Arc::new(memory), offset: 0, len })
+    }
+
+    /// Gives all free memory back to the system.
+    pub(crate) fn release(&self) {
+        let mut state = self.lock();
+        let words: usize = state.free.keys().map(|(words, _)| words).sum();
+        state.allocated_words -= words;
+        state.free.clear();
     }
 
     pub(crate) fn allocated_bytes(&self) -> usize {

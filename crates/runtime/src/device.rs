@@ -1,6 +1,5 @@
 //! A device: where kernels run and buffers live.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
@@ -46,13 +45,7 @@ impl Device {
         self.adapter().is_some_and(|info| !info.software)
     }
 
-    /// The most bytes that one buffer may have.
-    pub fn max_buffer_bytes(&self) -> u64 {
-        self.inner.gpu.as_ref().map_or(u64::MAX, Gpu::max_buffer_bytes)
-    }
-
-    /// Bytes allocated so far, in use or kept for reuse: nothing is given back before the end,
-    /// so this is also the peak.
+    /// Bytes allocated, in use or kept for reuse.
     pub fn allocated_bytes(&self) -> usize {
         self.inner.pool.allocated_bytes()
     }
@@ -62,13 +55,27 @@ impl Device {
     /// # Errors
     /// [`Error::TooLarge`] above the device's limit, [`Error::OutOfMemory`].
     pub fn allocate(&self, len: usize) -> Result<Buffer> {
-        match &self.inner.gpu {
-            Some(gpu) => self.inner.pool.take(len, |words| gpu.create_buffer(words).map(Storage::Gpu)),
-            None => {
-                let zeros = |words| Ok::<_, Infallible>(Storage::Cpu(RwLock::new(vec![0; words])));
-                self.inner.pool.take(len, zeros).map_err(|never| match never {})
+        match self.inner.pool.take(len, |words| self.create_storage(words)) {
+            // What is kept for reuse may be of other sizes; without it there may be enough.
+            Err(Error::OutOfMemory) => {
+                if let Some(gpu) = &self.inner.gpu {
+                    gpu.forget_bind_groups();
+                }
+                self.inner.pool.release();
+                self.inner.pool.take(len, |words| self.create_storage(words))
             }
+            result => result,
         }
+    }
+
+    fn create_storage(&self, words: usize) -> Result<Storage> {
+        if let Some(gpu) = &self.inner.gpu {
+            return gpu.create_buffer(words).map(Storage::Gpu);
+        }
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(words).map_err(|_| Error::OutOfMemory)?;
+        memory.resize(words, 0);
+        Ok(Storage::Cpu(RwLock::new(memory)))
     }
 
     /// The stream on which kernels are dispatched.

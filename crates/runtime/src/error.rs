@@ -9,6 +9,9 @@ pub enum Error {
     /// No adapter fits what was asked for.
     #[error("{0}")]
     NoAdapter(String),
+    /// The options ask for the CPU and for an adapter.
+    #[error("--device cpu takes no --adapter or --backend; leave one of them out")]
+    Contradiction,
     /// The adapter refused to open.
     #[error("the adapter {adapter} could not be opened: {reason}; choose another with --adapter, or use --device cpu")]
     Open {

@@ -87,7 +87,7 @@ impl Gpu {
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
 
-    pub(crate) fn max_buffer_bytes(&self) -> u64 {
+    fn max_buffer_bytes(&self) -> u64 {
         self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
     }
 
@@ -191,6 +191,11 @@ impl Gpu {
         })
     }
 
+    /// Lets go of the memory that cached bind groups keep.
+    pub(crate) fn forget_bind_groups(&self) {
+        lock(&self.bind_groups).clear();
+    }
+
     /// Copies a buffer to the host, waiting for all that was submitted before.
     pub(crate) fn read(&self, buffer: &Buffer) -> Result<Vec<u32>> {
         let size = buffer.len() as u64 * 4;
@@ -219,9 +224,15 @@ impl Gpu {
 
     /// Waits until everything submitted is done.
     pub(crate) fn wait(&self) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        // wgpu 30 panics where a device is lost while it waits; the callback knows more than the panic.
+        let wait = || self.device.poll(wgpu::PollType::wait_indefinitely());
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
         self.check()?;
-        polled.map(|_| ()).map_err(|error| Error::Gpu(error.to_string()))
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Error::Gpu(error.to_string())),
+            Err(_) => Err(Error::DeviceLost("while waiting for it".into())),
+        }
     }
 }
 

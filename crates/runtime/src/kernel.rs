@@ -56,7 +56,7 @@ impl Binding {
 /// A kernel: its GPU body, its CPU body, and what both take.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The stem: of `shaders/NAME.wgsl`, of the host file, of its test.
+    /// The stem of `shaders/NAME.wgsl`.
     pub name: &'static str,
     /// The GPU body, linked WGSL with the entry point `main`.
     pub wgsl: &'static str,
@@ -79,7 +79,7 @@ pub struct Launch<'a, P> {
     pub buffers: &'a [&'a Buffer],
     /// Values for the shader's `override` constants; a pipeline is made for each set.
     pub constants: &'a [(&'static str, f64)],
-    /// The number of workgroups in x, y and z. The CPU body takes its extent from the parameters.
+    /// The number of workgroups in x, y and z; the CPU body has no use for it.
     pub workgroups: [u32; 3],
 }
 

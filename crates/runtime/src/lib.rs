@@ -13,7 +13,7 @@ mod kernel;
 mod stream;
 
 pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
-pub use buffer::Buffer;
+pub use buffer::{ALIGNMENT, Buffer};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use kernel::{Access, Argument, Arguments, Binding, Field, Kernel, Launch, Scalar, grid};

@@ -222,6 +222,8 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // A failure shows at the next use of the device.
+        let _ = self.submit();
         self.device.stream_closed();
     }
 }

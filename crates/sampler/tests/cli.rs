@@ -299,7 +299,7 @@ fn images_that_are_no_numbers_are_not_written() {
 fn devices_that_do_not_exist_are_refused() {
     let place = Place::with_good_files(&[]);
     place.refuse("--adapter nosuch", 1, &["no adapter", "nosuch", "--list-devices", "--device cpu"]);
-    place.refuse("--device cpu --adapter nosuch", 1, &["--adapter"]);
+    place.refuse("--device cpu --adapter nosuch", 2, &["--adapter"]);
 }
 
 #[test]

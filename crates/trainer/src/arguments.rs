@@ -56,7 +56,9 @@ pub struct Arguments {
     pub seed: u64,
 
     /// A directory with IDX files as MNIST is published in, gzipped or not [default: the built-in MNIST]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    ///
+    /// With --resume: where the run's images are now, if they have moved.
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
     /// The folder of the run [default: runs/DATE-DATA]
@@ -86,7 +88,7 @@ pub struct Arguments {
 
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        Ok(value) if value <= f64::from(f32::MAX) && value > 0.0 => Ok(value),
         _ => Err("give a number above 0".into()),
     }
 }

@@ -41,18 +41,18 @@ fn arenas(training: &Training) -> [(&'static str, Buffer); 4] {
     ]
 }
 
-/// Writes the state of a run, and the averaged weights beside it.
-pub fn save(
-    stream: &mut Stream,
-    training: &Training,
-    settings: &Settings,
-    checkpoint: &Path,
-    weights: &Path,
-) -> anyhow::Result<()> {
+/// Writes the state of a run. A state that is not finite is refused, so that it never replaces a good one.
+pub fn save(stream: &mut Stream, training: &Training, settings: &Settings, path: &Path) -> anyhow::Result<()> {
     let parameters = training.model.parameters();
     let mut tensors = Vec::new();
     for (prefix, arena) in arenas(training) {
         for (spec, values) in parameters.specs().iter().zip(parameters.read(stream, &arena)?) {
+            if !values.iter().all(|value| value.is_finite()) {
+                bail!(
+                    "training diverged: {} has values that are not finite, so no checkpoint was written; try a lower --lr",
+                    spec.name
+                );
+            }
             let bytes: Vec<u8> = bytemuck::cast_slice(&values).to_vec();
             tensors.push((format!("{prefix}/{}", spec.name), spec.shape.clone(), bytes));
         }
@@ -64,10 +64,13 @@ pub fn save(
     let run = Run { settings: settings.clone(), steps: training.optimizer.steps };
     let metadata = HashMap::from([(RUN.to_owned(), serde_json::to_string(&run)?)]);
     let bytes = safetensors::serialize(views, Some(metadata))?;
-    programs::write_atomically(checkpoint, |file| file.write_all(&bytes))?;
+    Ok(programs::write_atomically(path, |file| file.write_all(&bytes))?)
+}
 
+/// Writes the averaged weights, for the sampler.
+pub fn save_weights(stream: &mut Stream, training: &Training, path: &Path) -> anyhow::Result<()> {
     let bytes = training.averaged_model().weights(stream)?.to_bytes()?;
-    Ok(programs::write_atomically(weights, |file| file.write_all(&bytes))?)
+    Ok(programs::write_atomically(path, |file| file.write_all(&bytes))?)
 }
 
 impl Checkpoint {

@@ -1,7 +1,7 @@
 //! The folder of a run.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use anyhow::{Context, bail};
 
@@ -27,9 +27,7 @@ impl Folder {
             format!("cannot create the run's folder {}; choose another --out", folder.root.display())
         })?;
         // A folder that exists need not take files, and training must not find that out in an hour.
-        probe(&folder.root).with_context(|| {
-            format!("cannot write into the run's folder {}; choose another --out", folder.root.display())
-        })?;
+        programs::check_writable(folder.checkpoint())?;
         Ok(folder)
     }
 
@@ -79,10 +77,4 @@ fn fresh(data_name: &str) -> PathBuf {
     let numbered = (2..).map(|number| format!("{stem}-{number}"));
     let mut candidates = std::iter::once(stem.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
     candidates.find(|path| !path.exists()).unwrap_or_default()
-}
-
-fn probe(directory: &Path) -> io::Result<()> {
-    let path = directory.join(".probe");
-    fs::write(&path, b"probe")?;
-    fs::remove_file(path)
 }

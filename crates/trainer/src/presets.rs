@@ -38,13 +38,15 @@ impl Preset {
         if hardware_gpu { Self::Base } else { Self::Small }
     }
 
-    /// The model for images of a shape; valid if the patch divides the side.
+    /// The model for images of a shape. Where the preset's patch does not divide the side, the next
+    /// larger one that does.
     pub fn config(self, side: usize, channels: usize, classes: usize) -> Config {
         let (patch, width, depth, heads) = match self {
             Self::Tiny => (4, 64, 3, 2),
             Self::Small => (4, 128, 4, 4),
             Self::Base => (2, 256, 6, 8),
         };
+        let patch = (patch..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side);
         Config { side, channels, patch, width, depth, heads, classes, time_scale: TIME_SCALE }
     }
 

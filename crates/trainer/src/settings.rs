@@ -1,13 +1,13 @@
-//! What makes a run the run it is: stored in its checkpoint, and not changed by resuming.
+//! What makes a run the run it is: stored in its checkpoint. Resuming changes the number of steps at most.
 
 use anyhow::bail;
-use autograd::AdamWOptions;
 use datasets::Splits;
 use dit::Config;
-use flow::TrainOptions;
+use flow::{AdamWOptions, TrainOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
+use crate::data::Source;
 use crate::presets::Preset;
 
 /// The share of labels dropped in training (Ho and Salimans, 2207.12598).
@@ -18,8 +18,8 @@ const LABEL_DROPOUT: f32 = 0.1;
 pub struct Settings {
     /// The model's sizes.
     pub model: Config,
-    /// The directory of the data; none for the built-in MNIST.
-    pub data: Option<std::path::PathBuf>,
+    /// The images.
+    pub data: Source,
     /// Images a step.
     pub batch: usize,
     /// The learning rate after warm-up.
@@ -42,42 +42,30 @@ impl Settings {
         let train = &splits.train;
         let model = preset.config(train.side(), train.channels(), train.classes());
         model.validate()?;
-        let data = arguments.data.as_deref().map(std::path::absolute).transpose()?;
-        let mut settings = Self {
+        let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
+        if batch > train.count() {
+            bail!("--batch {batch} exceeds the {} training images; choose a smaller one", train.count());
+        }
+        let steps = match total_steps(arguments, batch, train.count())? {
+            Some(steps) => steps,
+            None => steps_of(defaults.epochs, batch, train.count())?,
+        };
+        Ok(Self {
             model,
-            data,
-            batch: arguments.batch.unwrap_or(defaults.batch.min(train.count())),
+            data: Source::new(arguments.data.as_deref(), train)?,
+            batch,
             rate: arguments.lr.unwrap_or(defaults.rate),
             warmup: arguments.warmup.unwrap_or(defaults.warmup),
             average_decay: arguments.ema.unwrap_or(defaults.average_decay),
             seed: arguments.seed,
-            steps: 0,
-        };
-        if settings.batch > train.count() {
-            bail!("--batch {} exceeds the {} training images; choose a smaller one", settings.batch, train.count());
-        }
-        settings.steps = settings.total_steps(arguments, train.count())?.unwrap_or(0);
-        if settings.steps == 0 {
-            settings.steps = settings.steps_of(defaults.epochs, train.count())?;
-        }
-        Ok(settings)
+            steps,
+        })
     }
 
-    /// The total that `--steps` or `--epochs` ask for, if either is given.
-    pub fn total_steps(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Option<u32>> {
-        match (arguments.steps, arguments.epochs) {
-            (Some(steps), _) => Ok(Some(steps)),
-            (None, Some(epochs)) => self.steps_of(epochs, images).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn steps_of(&self, epochs: f64, images: usize) -> anyhow::Result<u32> {
-        let steps = (epochs * images as f64 / self.batch as f64).ceil().max(1.0);
-        if steps > f64::from(u32::MAX) {
-            bail!("--epochs {epochs} is more than {} steps; choose fewer", u32::MAX);
-        }
-        Ok(steps as u32)
+    /// These settings for a run that goes on, with the total that `--steps` or `--epochs` ask for.
+    pub fn resumed(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Self> {
+        let steps = total_steps(arguments, self.batch, images)?.unwrap_or(self.steps);
+        Ok(Self { steps, ..self.clone() })
     }
 
     /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.
@@ -96,4 +84,21 @@ impl Settings {
             adamw: AdamWOptions { average_decay: self.average_decay as f32, ..AdamWOptions::default() },
         }
     }
+}
+
+/// The total that `--steps` or `--epochs` ask for, if either is given.
+fn total_steps(arguments: &Arguments, batch: usize, images: usize) -> anyhow::Result<Option<u32>> {
+    match (arguments.steps, arguments.epochs) {
+        (Some(steps), _) => Ok(Some(steps)),
+        (None, Some(epochs)) => steps_of(epochs, batch, images).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn steps_of(epochs: f64, batch: usize, images: usize) -> anyhow::Result<u32> {
+    let steps = (epochs * images as f64 / batch as f64).ceil().max(1.0);
+    if steps > f64::from(u32::MAX) {
+        bail!("--epochs {epochs} is more than {} steps; choose fewer", u32::MAX);
+    }
+    Ok(steps as u32)
 }

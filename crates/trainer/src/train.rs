@@ -41,9 +41,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let directory =
-        resumed.as_ref().map_or(arguments.data.as_deref(), |(_, checkpoint)| checkpoint.settings.data.as_deref());
-    let splits = data::load(directory)?;
+    let began_with = resumed.as_ref().and_then(|(_, checkpoint)| checkpoint.settings.data.directory.as_deref());
+    let splits = data::load(arguments.data.as_deref().or(began_with))?;
+    if let Some((_, checkpoint)) = &resumed {
+        checkpoint.settings.data.expect(&splits.train)?;
+    }
     let device = arguments.device.open()?;
     let mut stream = device.stream()?;
     let images = Images::upload(&mut stream, splits.train.images(), splits.train.labels())?;
@@ -81,11 +83,13 @@ impl<'a> Run<'a> {
         checkpoint: &Checkpoint,
         images: Images,
     ) -> anyhow::Result<Self> {
-        let mut settings = checkpoint.settings.clone();
-        if let Some(steps) = settings.total_steps(arguments, images.count())? {
-            settings.steps = steps;
-        }
+        let settings = checkpoint.settings.resumed(arguments, images.count())?;
+        let model = Dit::new(&mut stream, settings.model, settings.seed)?;
+        let mut training = Training::new(&mut stream, model, images, settings.train_options())?;
+        checkpoint.restore(&mut stream, &mut training)?;
         if checkpoint.steps >= settings.steps {
+            // It may have been stopped between its last checkpoint and the weights.
+            checkpoint::save_weights(&mut stream, &training, &folder.weights())?;
             bail!(
                 "the run in {} is complete after {} steps; lengthen it with --steps or --epochs",
                 folder.root().display(),
@@ -93,9 +97,6 @@ impl<'a> Run<'a> {
             );
         }
         let metrics = Metrics::resume(&folder.metrics(), checkpoint.steps)?;
-        let model = Dit::new(&mut stream, settings.model, settings.seed)?;
-        let mut training = Training::new(&mut stream, model, images, settings.train_options())?;
-        checkpoint.restore(&mut stream, &mut training)?;
         let progress = Progress::new(checkpoint.steps, settings.steps, settings.batch);
         let saved = Some(checkpoint.steps);
         Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved })
@@ -136,6 +137,9 @@ impl<'a> Run<'a> {
         if self.saved != Some(step) {
             self.save(step)?;
         }
+        if step == self.settings.steps {
+            self.preview(step);
+        }
         self.progress.finish();
         let root = self.folder.root().display();
         if step < self.settings.steps {
@@ -159,20 +163,28 @@ impl<'a> Run<'a> {
         if step.is_multiple_of(self.arguments.log_every) || self.training.log_is_full() {
             self.read_log()?;
         }
-        let last = step == self.settings.steps;
-        let every = self.arguments.sample_every;
-        if last || (every > 0 && step.is_multiple_of(every)) {
-            self.read_log()?;
-            let path = self.folder.sample(step);
-            previews::write(&mut self.stream, &self.training.averaged_model(), &path, self.settings.seed)?;
-            self.progress.say(&format!("step {step}  samples in {}", path.display()));
-            self.progress.pause_over();
-        }
         if step.is_multiple_of(self.arguments.checkpoint_every) {
             self.read_log()?;
             self.save(step)?;
         }
+        let every = self.arguments.sample_every;
+        if every > 0 && step.is_multiple_of(every) && step < self.settings.steps {
+            self.read_log()?;
+            self.preview(step);
+        }
         Ok(())
+    }
+
+    /// Draws samples. A picture that cannot be drawn or written is no reason to stop training.
+    fn preview(&mut self, step: u32) {
+        let path = self.folder.sample(step);
+        let Settings { batch, seed, .. } = self.settings;
+        let drawn = previews::write(&mut self.stream, &self.training.averaged_model(), &path, seed, batch);
+        self.progress.say(&match drawn {
+            Ok(()) => format!("step {step}  samples in {}", path.display()),
+            Err(error) => format!("step {step}  no samples: {error:#}"),
+        });
+        self.progress.pause_over();
     }
 
     /// Reads the records of the last steps; a checkpoint is written only after this has found
@@ -197,8 +209,8 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self, step: u32) -> anyhow::Result<()> {
-        let (checkpoint, weights) = (self.folder.checkpoint(), self.folder.weights());
-        checkpoint::save(&mut self.stream, &self.training, &self.settings, &checkpoint, &weights)?;
+        checkpoint::save(&mut self.stream, &self.training, &self.settings, &self.folder.checkpoint())?;
+        checkpoint::save_weights(&mut self.stream, &self.training, &self.folder.weights())?;
         self.saved = Some(step);
         self.progress.pause_over();
         Ok(())

@@ -188,6 +188,7 @@ fn bad_input_gets_one_sentence() {
         ["--backend", "glide"],
         ["--device", "tpu"],
         ["--resume", "elsewhere"],
+        ["--lr", "1e39"],
     ] {
         let said = fail(tiny(&usage), 2);
         assert!(said.contains(usage[0]), "{said}");
@@ -227,4 +228,32 @@ fn a_run_is_not_overwritten_and_a_broken_checkpoint_is_named() {
     let bytes = fs::read(checkpoint(&out)).unwrap();
     fs::write(checkpoint(&out), &bytes[..bytes.len() / 2]).unwrap();
     assert!(fail(resume(&out, &["--steps", "2"]), 1).contains("checkpoint.safetensors"));
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_images_wherever_they_are() {
+    let (first, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(first.path(), &out, &["--steps", "2", "--sample-every", "0"]));
+    let labels = first.path().join("train-labels-idx1-ubyte");
+    let good = fs::read(&labels).unwrap();
+    let mut other = good.clone();
+    other[8] ^= 1;
+    fs::write(&labels, &other).unwrap();
+    assert!(fail(resume(&out, &["--steps", "4"]), 1).contains("began with other images"));
+    fs::write(&labels, &good).unwrap();
+    let moved = folder.path().join("moved");
+    fs::rename(first.path(), &moved).unwrap();
+    assert!(fail(resume(&out, &["--steps", "4"]), 1).contains("not a directory"));
+    succeed(resume(&out, &["--steps", "4", "--data", moved.to_str().unwrap()]));
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_does_not_end_the_run() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &["--steps", "1"]));
+    fs::remove_dir_all(out.join("samples")).unwrap();
+    let said = succeed(resume(&out, &["--steps", "3", "--sample-every", "2"]));
+    assert!(said.contains("step 2  no samples: ") && said.contains("Trained 3 steps"), "{said}");
 }

@@ -21,13 +21,7 @@ impl Tape<'_> {
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
-    pub fn linear(
-        &mut self,
-        x: &Variable,
-        weight: Parameter,
-        bias: Parameter,
-        activation: Activation,
-    ) -> Result<Variable> {
+    pub fn linear(&mut self, x: &Variable, [weight, bias]: [Parameter; 2], activation: Activation) -> Result<Variable> {
         let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
         let out = self.allocate(rows, columns)?;
         let saved = match activation {
@@ -88,7 +82,12 @@ impl Tape<'_> {
         self.affine(x, weight, &out, epilogue)?;
         let (x, residual, modulation) = (x.clone(), residual.clone(), modulation.clone());
         Ok(self.push(out, rows, columns, move |back, upstream| {
-            let (Some(y), Some(out_modulation)) = (saved, back.zeroed_target(&modulation)?) else { return Ok(()) };
+            let Some(y) = saved else { return Ok(()) };
+            // A modulation that wants no gradient gets one all the same, and nobody reads it.
+            let out_modulation = match back.zeroed_target(&modulation)? {
+                Some(out) => out,
+                None => back.stream.allocate(modulation.value().len())?,
+            };
             let out_y = back.stream.allocate(upstream.len())?;
             GateBackward {
                 y: &y,
