@@ -7,6 +7,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# Mesa would print a complaint for every device opened where there is no desktop.
+export NODEVICE_SELECT=1
+
 adapter="${KERNEL_TEST_ADAPTER:-llvmpipe}"
 
 found() {

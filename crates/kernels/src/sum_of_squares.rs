@@ -35,7 +35,8 @@ impl SumOfSquares<'_> {
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let len = shape::volume(&KERNEL, &[self.x.len()])?;
-        let partials = shape::dimension(&KERNEL, "partials", self.partials.len())?;
+        let partials = shape::volume(&KERNEL, &[self.partials.len()])?;
+        let partials = shape::dimension(&KERNEL, "partials", partials)?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)?, partials },

@@ -9,11 +9,11 @@ const TIME_SCALE: f32 = 1000.0;
 /// A named set of sizes and defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
-    /// 0.2 M parameters, patch 4: to try things out
+    /// 0.3 M parameters, patch 4: to try things out
     Tiny,
     /// 1.3 M parameters, patch 4: good digits on a CPU
     Small,
-    /// 7.2 M parameters, patch 2: for a GPU
+    /// 7.4 M parameters, patch 2: for a GPU
     Base,
 }
 
