@@ -23,6 +23,7 @@ mod optimiser;
 mod product;
 mod randomness;
 mod registry;
+mod statistics;
 
 /// One more element than a row of workgroups of 64 takes: the launch is folded into two rows, and
 /// a shader that unfolds it wrongly is found out.
