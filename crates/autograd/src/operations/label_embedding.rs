@@ -6,7 +6,7 @@ use runtime::{Buffer, Result};
 use crate::{Parameter, Tape, Variable};
 
 impl Tape<'_> {
-    /// x + table[labels], with x (B, D), labels (B) of `u32`, and a table (rows, D).
+    /// `x + table[labels]`, with x (B, D), labels (B) of `u32`, and a table (rows, D).
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
