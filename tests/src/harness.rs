@@ -32,7 +32,9 @@ pub fn devices() -> Vec<Device> {
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
     match open(&DeviceOptions { default_limits: true, ..DeviceOptions::adapter(&name) }) {
         Ok(device) => devices.push(device),
-        Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => report_skip(&name),
+        Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => {
+            report_skip(format_args!("no adapter `{name}`, so only the CPU was tested"));
+        }
         Err(error) => panic!(
             "half of the kernel tests cannot run: {error}. Install a software Vulkan driver (Debian, Ubuntu: apt install \
              mesa-vulkan-drivers), or name another adapter in {ADAPTER}, or set {WITHOUT_GPU}=1 to test the CPU alone"
@@ -41,12 +43,13 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// Written past the test harness, which would swallow what a passing test prints.
-fn report_skip(name: &str) {
+/// Counts a skip and says what is missing, past the test harness, which would swallow what a passing
+/// test prints.
+pub fn report_skip(what: impl Display) {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "SKIPPED ({count} so far): no adapter `{name}`, so only the CPU was tested");
+    let _ = writeln!(io::stderr(), "SKIPPED ({count} so far): {what}");
 }
 
 /// A device under test and its stream.

@@ -52,7 +52,7 @@ impl AttentionBackward<'_> {
     /// Checks the shapes and launches.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], also where T exceeds 1,365, which a workgroup's memory can't hold,
+    /// [`runtime::Error::Shape`], also where T exceeds 1,364, which a workgroup's memory can't hold,
     /// and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let Heads { batch, tokens, heads, head_dim } = self.heads;

@@ -17,12 +17,13 @@ pub struct Heads {
     pub head_dim: usize,
 }
 
-/// What WebGPU guarantees a workgroup, in floats.
+/// What WebGPU guarantees a workgroup, in floats. Each array takes a multiple of [`GRANULE`].
 const WORKGROUP_FLOATS: usize = 16 * 1024 / 4;
+const GRANULE: usize = 4;
 
 /// The most tokens that attention and its gradient take: the gradient keeps three floats a token in
 /// the memory of a workgroup.
-pub const MAX_TOKENS: usize = WORKGROUP_FLOATS / 3;
+pub const MAX_TOKENS: usize = WORKGROUP_FLOATS / 3 / GRANULE * GRANULE;
 
 impl Heads {
     /// D = heads · head_dim
@@ -44,8 +45,8 @@ impl Heads {
     /// How many tokens a workgroup takes when each needs `arrays` rows of T floats in workgroup
     /// memory, beside `shared` rows: as many as fit, but no more than 16.
     pub(crate) fn rows_a_workgroup(&self, kernel: &Kernel, arrays: usize, shared: usize) -> Result<usize> {
-        let free = WORKGROUP_FLOATS.saturating_sub(shared * self.tokens);
-        match free / (arrays * self.tokens) {
+        let free = WORKGROUP_FLOATS.saturating_sub(shared * self.tokens.next_multiple_of(GRANULE));
+        match free / arrays / GRANULE * GRANULE / self.tokens {
             0 => Err(Error::Shape {
                 kernel: kernel.name,
                 message: format!("{} tokens do not fit the memory of a workgroup; use a larger patch", self.tokens),

@@ -18,6 +18,7 @@ macro_rules! refuses_buffers {
 
 mod embeddings;
 mod flow;
+mod languages;
 mod network;
 mod optimiser;
 mod product;

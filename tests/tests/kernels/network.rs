@@ -558,7 +558,7 @@ pub fn attention_backward() {
             AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &output, out: &out, heads }
                 .launch(&mut bench.stream)
         };
-        with_tokens(1365).unwrap();
-        expect_refusal(with_tokens(1366), "1366 tokens");
+        with_tokens(1364).unwrap();
+        expect_refusal(with_tokens(1365), "1365 tokens");
     });
 }
