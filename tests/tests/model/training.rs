@@ -40,7 +40,7 @@ fn start(stream: &mut Stream) -> Training {
 fn run(stream: &mut Stream, training: &mut Training, steps: usize) -> Vec<f32> {
     let mut losses = Vec::new();
     for _ in 0..steps {
-        training.step(stream, 2e-3).unwrap();
+        training.step(stream, 5e-3).unwrap();
         if training.log_is_full() {
             losses.extend(training.read_log(stream).unwrap().iter().map(|record| record.loss));
         }
