@@ -41,8 +41,8 @@ impl Progress {
     pub fn update(&mut self, records: &[StepRecord]) {
         let Some(last) = records.last() else { return };
         let mean = records.iter().map(|record| f64::from(record.loss)).sum::<f64>() / records.len() as f64;
-        // Smoothed over a few readings: the loss of a batch depends on the times it drew.
-        self.loss = if self.loss.is_nan() { mean } else { 0.8 * self.loss + 0.2 * mean };
+        // Smoothed over two or three readings: the loss of a batch depends on the times it drew.
+        self.loss = if self.loss.is_nan() { mean } else { 0.5 * self.loss + 0.5 * mean };
         let (since, step) = self.measured;
         let seconds = since.elapsed().as_secs_f64();
         self.images_a_second = f64::from(last.step - step) * self.batch as f64 / seconds.max(1e-9);
