@@ -10,4 +10,4 @@ mod weights;
 
 pub use config::{Config, ConfigError};
 pub use model::{Dit, Input};
-pub use weights::{Weights, WeightsError};
+pub use weights::{TensorError, Weights, WeightsError, read_tensor};

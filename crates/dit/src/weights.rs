@@ -56,14 +56,19 @@ pub enum WeightsError {
         error: ConfigError,
     },
     /// A tensor is missing or does not fit the configuration.
-    #[error("{name} does not fit its own configuration: {reason}")]
+    #[error("{name} does not fit its own configuration: {error}")]
     Tensor {
         /// The file.
         name: String,
         /// Which tensor, and what was expected.
-        reason: String,
+        error: TensorError,
     },
 }
+
+/// A tensor that is not what its file should hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TensorError(String);
 
 /// The metadata entry that holds the configuration, and the tensor of positions.
 const CONFIG: &str = "config";
@@ -90,15 +95,17 @@ impl Weights {
             |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
+        let tensor = |error| WeightsError::Tensor { name: name.into(), error };
         let config = read_config(metadata.metadata().as_ref(), name)?;
         let values = config
             .parameters()
             .iter()
-            .map(|spec| read_tensor(&tensors, &spec.name, &spec.shape, name))
-            .collect::<Result<_, _>>()?;
+            .map(|spec| read_tensor(&tensors, &spec.name, &spec.shape))
+            .collect::<Result<_, _>>()
+            .map_err(tensor)?;
         let shape = [1, config.tokens(), config.width];
         let positions = if tensors.names().contains(&POSITIONS) {
-            read_tensor(&tensors, POSITIONS, &shape, name)?
+            read_tensor(&tensors, POSITIONS, &shape).map_err(tensor)?
         } else {
             positions::sine_cosine(config.side / config.patch, config.width)
         };
@@ -139,15 +146,19 @@ fn read_config(metadata: Option<&HashMap<String, String>>, name: &str) -> Result
     Ok(config)
 }
 
-fn read_tensor(tensors: &SafeTensors<'_>, tensor: &str, shape: &[usize], name: &str) -> Result<Vec<f32>, WeightsError> {
-    let wrong = |reason: String| WeightsError::Tensor { name: name.into(), reason };
-    let view = tensors.tensor(tensor).map_err(|_| wrong(format!("`{tensor}` is missing")))?;
+/// The elements of a tensor of a safetensors file.
+///
+/// # Errors
+/// [`TensorError`] where it is missing, of another type or shape than f32 and `shape`, or not finite.
+pub fn read_tensor(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+    let view = tensors.tensor(name).map_err(|_| TensorError(format!("`{name}` is missing")))?;
     if view.dtype() != Dtype::F32 || view.shape() != shape {
-        return Err(wrong(format!("`{tensor}` is {:?} {:?}, expected F32 {shape:?}", view.dtype(), view.shape())));
+        let (dtype, found) = (view.dtype(), view.shape());
+        return Err(TensorError(format!("`{name}` is {dtype:?} {found:?}, expected F32 {shape:?}")));
     }
     let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
     match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(wrong(format!("`{tensor}` has {} at element {index}", values[index]))),
+        Some(index) => Err(TensorError(format!("`{name}` has {} at element {index}", values[index]))),
         None => Ok(values),
     }
 }

@@ -31,22 +31,21 @@ pub struct Checkpoint {
     arenas: Vec<Vec<Vec<f32>>>,
 }
 
-/// The arenas that make the state of a run, with the prefix of their tensors' names.
-fn arenas(training: &Training) -> [(&'static str, Buffer); 4] {
-    [
-        ("parameters", training.model.parameters().arena().clone()),
-        ("average", training.optimizer.average.clone()),
-        ("first_moment", training.optimizer.first.clone()),
-        ("second_moment", training.optimizer.second.clone()),
-    ]
+/// The prefixes of the names of the tensors that make the state of a run, one for each arena.
+const ARENAS: [&str; 4] = ["parameters", "average", "first_moment", "second_moment"];
+
+/// The arenas in the order of [`ARENAS`].
+fn arenas(training: &Training) -> [&Buffer; 4] {
+    let optimizer = &training.optimizer;
+    [training.model.parameters().arena(), &optimizer.average, &optimizer.first, &optimizer.second]
 }
 
 /// Writes the state of a run. A state that is not finite is refused, so that it never replaces a good one.
 pub fn save(stream: &mut Stream, training: &Training, settings: &Settings, path: &Path) -> anyhow::Result<()> {
     let parameters = training.model.parameters();
     let mut tensors = Vec::new();
-    for (prefix, arena) in arenas(training) {
-        for (spec, values) in parameters.specs().iter().zip(parameters.read(stream, &arena)?) {
+    for (prefix, arena) in ARENAS.iter().zip(arenas(training)) {
+        for (spec, values) in parameters.specs().iter().zip(parameters.read(stream, arena)?) {
             if !values.iter().all(|value| value.is_finite()) {
                 bail!(
                     "training diverged: {} has values that are not finite, so no checkpoint was written; try a lower --lr",
@@ -88,29 +87,21 @@ impl Checkpoint {
         let Run { settings, steps } = serde_json::from_str(entry)?;
         settings.model.validate()?;
         let specs = settings.model.parameters();
-        let arenas = ["parameters", "average", "first_moment", "second_moment"]
-            .iter()
-            .map(|prefix| {
-                specs.iter().map(|spec| read(&tensors, &format!("{prefix}/{}", spec.name), &spec.shape)).collect()
-            })
-            .collect::<anyhow::Result<_>>()?;
+        let arena = |prefix: &&str| {
+            let tensor = |name: &str| format!("{prefix}/{name}");
+            let values = specs.iter().map(|spec| dit::read_tensor(&tensors, &tensor(&spec.name), &spec.shape));
+            values.collect::<Result<Vec<_>, _>>()
+        };
+        let arenas = ARENAS.iter().map(arena).collect::<Result<_, _>>()?;
         Ok(Self { settings, steps, arenas })
     }
 
     /// Puts a run into the state of this checkpoint.
     pub fn restore(&self, stream: &mut Stream, training: &mut Training) -> anyhow::Result<()> {
-        for ((_, arena), values) in arenas(training).iter().zip(&self.arenas) {
+        for (arena, values) in arenas(training).into_iter().zip(&self.arenas) {
             training.model.parameters().write(stream, arena, values)?;
         }
         training.optimizer.steps = self.steps;
         Ok(())
     }
-}
-
-fn read(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
-    let view = tensors.tensor(name).map_err(|_| anyhow!("`{name}` is missing"))?;
-    if view.dtype() != Dtype::F32 || view.shape() != shape {
-        bail!("`{name}` is {:?} {:?}, expected F32 {shape:?}", view.dtype(), view.shape());
-    }
-    Ok(bytemuck::pod_collect_to_vec(view.data()))
 }
