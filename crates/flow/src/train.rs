@@ -117,11 +117,14 @@ impl Training {
         stream.submit()
     }
 
-    /// The records of the steps since the last call. Waits for the device.
+    /// The records of the steps since the last call. Waits for the device, if there are any.
     ///
     /// # Errors
     /// What the device reports.
     pub fn read_log(&mut self, stream: &mut Stream) -> Result<Vec<StepRecord>> {
+        if self.logged == 0 {
+            return Ok(Vec::new());
+        }
         let words: Vec<f32> = stream.read(&self.log)?;
         let first = self.optimizer.steps - self.logged as u32 + 1;
         let records = (first..)

@@ -1,6 +1,6 @@
 //! LayerNorm with adaLN modulation.
 
-use kernels::{LayerNormModulate, LayerNormModulateBackward, ModulationBackward, Sequence};
+use kernels::{LayerNormModulate, LayerNormModulateBackward, ModulationBackward};
 use runtime::Result;
 
 use crate::{Tape, Variable};
@@ -22,12 +22,7 @@ impl Tape<'_> {
         scale: usize,
     ) -> Result<Variable> {
         let (rows, width) = (x.rows(), x.columns());
-        let sequence = Sequence {
-            batch: modulation.rows(),
-            tokens: rows / modulation.rows().max(1),
-            width,
-            modulation_width: modulation.columns(),
-        };
+        let sequence = super::sequence(rows, width, modulation);
         let (out, statistics) = (self.allocate(rows, width)?, self.allocate(rows, 2)?);
         LayerNormModulate {
             x: x.value(),

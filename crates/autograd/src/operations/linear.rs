@@ -1,6 +1,6 @@
 //! Linear layers, plain, with GELU, or gated onto a residual.
 
-use kernels::{ColumnSum, Epilogue, GateBackward, GeluBackward, Layout, MatMul, Sequence};
+use kernels::{ColumnSum, Epilogue, GateBackward, GeluBackward, Layout, MatMul};
 use runtime::{Buffer, Result};
 
 use crate::tape::Backward;
@@ -62,12 +62,7 @@ impl Tape<'_> {
         gate: usize,
     ) -> Result<Variable> {
         let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
-        let sequence = Sequence {
-            batch: modulation.rows(),
-            tokens: rows / modulation.rows().max(1),
-            width: columns,
-            modulation_width: modulation.columns(),
-        };
+        let sequence = super::sequence(rows, columns, modulation);
         let out = self.allocate(rows, columns)?;
         let saved = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
         let epilogue = Epilogue::GateResidual {
