@@ -1,7 +1,7 @@
 //! The flags with which every program chooses its device.
 
 use clap::{Args, ValueEnum};
-use runtime::{Backend, Device, DeviceChoice, DeviceOptions, list_adapters};
+use runtime::{Backend, Device, DeviceChoice, DeviceOptions, Shaders, list_adapters};
 
 use crate::say;
 
@@ -20,6 +20,10 @@ pub struct DeviceArgs {
     /// Only adapters with this in their name; the one way to a software adapter such as llvmpipe
     #[arg(long, value_name = "SUBSTRING")]
     adapter: Option<String>,
+
+    /// Ask the adapter for no more than WebGPU's default limits, as if it were a weak one
+    #[arg(long)]
+    default_limits: bool,
 
     /// List the devices that can be used, and leave
     #[arg(long)]
@@ -47,7 +51,8 @@ impl DeviceArgs {
             },
             backend: self.backend,
             adapter: self.adapter.clone(),
-            default_limits: false,
+            default_limits: self.default_limits,
+            shaders: Shaders::default(),
         })
     }
 

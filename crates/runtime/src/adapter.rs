@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Shaders};
 
 /// Whether kernels run on a GPU or on the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub struct DeviceOptions {
     pub adapter: Option<String>,
     /// Keep to WebGPU's default limits even where the adapter allows more.
     pub default_limits: bool,
+    /// How kernels' shaders reach the driver.
+    pub shaders: Shaders,
 }
 
 impl DeviceOptions {

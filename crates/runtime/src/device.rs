@@ -28,7 +28,7 @@ impl Device {
     /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let gpu = match adapter::choose(options)? {
-            Some((adapter, info)) => Some(Gpu::open(&adapter, info, options.default_limits)?),
+            Some((adapter, info)) => Some(Gpu::open(&adapter, info, options)?),
             None => None,
         };
         let inner = Inner { gpu, pool: Arc::default(), stream_open: AtomicBool::new(false) };

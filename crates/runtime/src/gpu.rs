@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::buffer::{ALIGNMENT, Storage};
-use crate::{Access, AdapterInfo, Buffer, Error, Kernel, Result};
+use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Kernel, Result, Shaders, shader};
 
 /// Parameter blocks of one submission live side by side in one uniform buffer.
 pub(crate) const PARAMETER_STRIDE: usize = ALIGNMENT * 4;
@@ -18,6 +18,7 @@ pub(crate) struct Gpu {
     pub(crate) info: AdapterInfo,
     pub(crate) parameters: wgpu::Buffer,
     limits: wgpu::Limits,
+    shaders: Shaders,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
     bind_groups: Mutex<HashMap<BindGroupKey, wgpu::BindGroup>>,
     failure: Arc<Mutex<Option<Error>>>,
@@ -44,11 +45,11 @@ struct BindGroupKey {
 }
 
 impl Gpu {
-    pub(crate) fn open(adapter: &wgpu::Adapter, info: AdapterInfo, default_limits: bool) -> Result<Self> {
+    pub(crate) fn open(adapter: &wgpu::Adapter, info: AdapterInfo, options: &DeviceOptions) -> Result<Self> {
         let available = adapter.limits();
         // Kernels keep to WebGPU's defaults; only the size of buffers is worth asking more for.
         let mut limits = wgpu::Limits::default();
-        if !default_limits {
+        if !options.default_limits {
             limits.max_buffer_size = limits.max_buffer_size.max(available.max_buffer_size);
             limits.max_storage_buffer_binding_size =
                 limits.max_storage_buffer_binding_size.max(available.max_storage_buffer_binding_size);
@@ -57,6 +58,7 @@ impl Gpu {
         let limits = limits.or_worse_values_from(&available);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("device"),
+            required_features: required_features(adapter, &options.shaders),
             required_limits: limits.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -76,6 +78,7 @@ impl Gpu {
             info,
             parameters,
             limits,
+            shaders: options.shaders,
             pipelines: Mutex::default(),
             bind_groups: Mutex::default(),
             failure,
@@ -131,10 +134,7 @@ impl Gpu {
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &layout_entries(kernel) });
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label,
-            source: wgpu::ShaderSource::Wgsl(kernel.wgsl.into()),
-        });
+        let module = shader::module(&self.device, &self.shaders, kernel, constants);
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
@@ -233,6 +233,14 @@ impl Gpu {
             Ok(Err(error)) => Err(Error::Gpu(error.to_string())),
             Err(_) => Err(Error::DeviceLost("while waiting for it".into())),
         }
+    }
+}
+
+/// What is beyond WebGPU's core, and asked for only where it is used.
+fn required_features(adapter: &wgpu::Adapter, shaders: &Shaders) -> wgpu::Features {
+    match shaders.replacement {
+        Some(_) => adapter.features() & wgpu::Features::PASSTHROUGH_SHADERS,
+        None => wgpu::Features::empty(),
     }
 }
 

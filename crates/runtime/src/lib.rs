@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod gpu;
 mod kernel;
+mod shader;
 mod stream;
 
 pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
@@ -17,4 +18,5 @@ pub use buffer::{ALIGNMENT, Buffer};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use kernel::{Access, Argument, Arguments, Binding, Field, Kernel, Launch, Scalar, grid};
+pub use shader::{Replacement, ShaderCode, Shaders};
 pub use stream::Stream;

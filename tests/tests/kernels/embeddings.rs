@@ -1,7 +1,7 @@
 //! Group E.
 
 use kernels::{AddPositions, LabelEmbedding, LabelEmbeddingBackward, PatchOrder, Patchify, TimeFeatures, Unpatchify};
-use tests::harness::{Tolerance, Values, on_each_device};
+use tests::harness::{Tolerance, Values, for_kernel};
 use tests::oracle::embeddings::{self as oracle, Patches};
 use tests::oracle::{narrow, sum};
 
@@ -9,12 +9,12 @@ use super::{FOLDED, expect_refusal, output};
 
 #[test]
 pub fn time_features() {
-    // The kernel promises 1.5e-7 where the angle is rounded to f32 once it is multiplied.
-    let tolerance = Tolerance { absolute: 3e-7, relative: 0.0 };
+    let tolerance =
+        Tolerance::new(3e-7, 0.0, "the kernel promises 1.5e-7 where the angle is rounded to f32 once it is multiplied");
     let shapes = [[1, 1], [3, 1], [1, 5], [7, 31], [64, 128], [5, 129]];
     let scaled = shapes.iter().flat_map(|shape| [1.0, 1000.0, 1.5e7].map(|scale| (*shape, scale)));
     let cases: Vec<([usize; 2], f32)> = scaled.chain([([2, FOLDED.div_ceil(2)], 1000.0)]).collect();
-    on_each_device(|bench| {
+    for_kernel("time_features", |bench| {
         for ([batch, half], scale) in cases.iter().copied() {
             let mut times = Values::new(half as u64).uniform(-1.0, 1.0, batch);
             times[batch / 2] = 0.0;
@@ -55,7 +55,7 @@ fn orders() -> impl Iterator<Item = ([usize; 5], PatchOrder)> {
 
 #[test]
 pub fn patchify() {
-    on_each_device(|bench| {
+    for_kernel("patchify", |bench| {
         for ([batch, source_batch, channels, side, patch], order) in orders() {
             let cut = Patches { channels, side, patch, channel_first: order == PatchOrder::ChannelFirst };
             let values = Values::new(side as u64).normal(source_batch * cut.image());
@@ -89,7 +89,7 @@ pub fn patchify() {
 
 #[test]
 pub fn unpatchify() {
-    on_each_device(|bench| {
+    for_kernel("unpatchify", |bench| {
         for ([batch, _, channels, side, patch], order) in orders() {
             let cut = Patches { channels, side, patch, channel_first: order == PatchOrder::ChannelFirst };
             let values = Values::new(side as u64).normal(batch * cut.image());
@@ -121,11 +121,10 @@ pub fn unpatchify() {
 
 #[test]
 pub fn add_positions() {
-    // One rounding.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-7 };
+    let tolerance = Tolerance::new(0.0, 1e-7, "one rounding");
     let shapes =
         [[1, 1, 1], [1, 3, 5], [3, 7, 17], [2, 65, 64], [3, 49, 128], [1, 196, 256], [3, 2, FOLDED.div_ceil(6)]];
-    on_each_device(|bench| {
+    for_kernel("add_positions", |bench| {
         for [batch, tokens, width] in shapes {
             let mut values = Values::new(width as u64);
             let (position, before) = (values.spread(tokens * width), values.spread(batch * tokens * width));
@@ -163,9 +162,8 @@ fn labels(batch: usize, rows: usize) -> Vec<u32> {
 
 #[test]
 pub fn label_embedding() {
-    // One rounding.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-7 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(0.0, 1e-7, "one rounding");
+    for_kernel("label_embedding", |bench| {
         for [batch, width, rows] in TABLES {
             let mut values = Values::new(width as u64);
             let (labels, entries, inputs) =
@@ -187,7 +185,7 @@ pub fn label_embedding() {
 
 #[test]
 pub fn label_embedding_backward() {
-    on_each_device(|bench| {
+    for_kernel("label_embedding_backward", |bench| {
         for ([batch, width, rows], accumulate) in TABLES.iter().flat_map(|table| [(*table, false), (*table, true)]) {
             let (labels, gradient) = (labels(batch, rows), Values::new(width as u64).normal(batch * width));
             let (on_device, upstream) = (bench.upload(&labels), bench.upload(&gradient));

@@ -1,7 +1,7 @@
 //! Group F.
 
 use kernels::{Euler, FlowPoint, GuidanceEuler, Mse, MseBackward};
-use tests::harness::{Tolerance, Values, on_each_device};
+use tests::harness::{Tolerance, Values, for_kernel};
 use tests::oracle::flow as oracle;
 
 use super::{FOLDED, LENGTHS};
@@ -21,7 +21,7 @@ fn times(batch: usize) -> Vec<f32> {
 
 #[test]
 pub fn flow_point() {
-    on_each_device(|bench| {
+    for_kernel("flow_point", |bench| {
         for [batch, size] in ITEMS {
             let (mut values, len) = (Values::new(size as u64), batch * size);
             let (images, noises, times) = (values.normal(len), values.normal(len), times(batch));
@@ -51,9 +51,8 @@ pub fn flow_point() {
 
 #[test]
 pub fn mse() {
-    // The terms are positive; each of 64 lanes adds few.
-    let tolerance = Tolerance { absolute: 0.0, relative: 5e-6 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(0.0, 5e-6, "the terms are positive; each of 64 lanes adds few");
+    for_kernel("mse", |bench| {
         // In place of a long item, more items than a row of workgroups takes.
         for [batch, size] in ITEMS.iter().copied().filter(|[_, size]| *size < 10_000).chain([[70_001, 2]]) {
             let (mut values, len) = (Values::new(size as u64), batch * size);
@@ -75,9 +74,8 @@ pub fn mse() {
 
 #[test]
 pub fn mse_backward() {
-    // A handful of roundings of one product.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-6 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(0.0, 1e-6, "a handful of roundings of one product");
+    for_kernel("mse_backward", |bench| {
         for [batch, size] in ITEMS {
             let (mut values, len) = (Values::new(size as u64), batch * size);
             let (predictions, targets) = (values.spread(len), values.spread(len));
@@ -97,9 +95,8 @@ pub fn mse_backward() {
 
 #[test]
 pub fn guidance_euler() {
-    // Guidance multiplies the velocities' difference, which is near 4 here.
-    let tolerance = Tolerance { absolute: 5e-6, relative: 1e-6 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(5e-6, 1e-6, "guidance multiplies the velocities' difference, which is near 4 here");
+    for_kernel("guidance_euler", |bench| {
         for ([batch, size], [guidance, dt]) in ITEMS.iter().zip([[1.0, 0.02], [4.5, 0.3], [0.0, -0.125]].iter().cycle())
         {
             let (mut values, len) = (Values::new(*size as u64), batch * size);
@@ -119,7 +116,7 @@ pub fn guidance_euler() {
 
 #[test]
 pub fn euler() {
-    on_each_device(|bench| {
+    for_kernel("euler", |bench| {
         for len in LENGTHS {
             let mut values = Values::new(len as u64);
             let (velocities, before) = (values.normal(len), values.normal(len));

@@ -4,14 +4,14 @@ use kernels::{
     Add, Attention, AttentionBackward, ColumnSum, Fill, GateBackward, GeluBackward, Heads, LayerNormModulate,
     LayerNormModulateBackward, ModulationBackward, Sequence, Silu, SiluBackward,
 };
-use tests::harness::{Tolerance, Values, on_each_device};
+use tests::harness::{Tolerance, Values, for_kernel};
 use tests::oracle::{self, narrow, network::Modulated, sum};
 
 use super::{FOLDED, LENGTHS, expect_refusal, output};
 
 #[test]
 pub fn fill() {
-    on_each_device(|bench| {
+    for_kernel("fill", |bench| {
         for len in LENGTHS {
             let out = bench.output(len);
             Fill { out: &out, value: -1.5e-4 }.launch(&mut bench.stream).unwrap();
@@ -24,9 +24,8 @@ pub fn fill() {
 
 #[test]
 pub fn add() {
-    // One rounding.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-7 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(0.0, 1e-7, "one rounding");
+    for_kernel("add", |bench| {
         for len in LENGTHS {
             let mut values = Values::new(len as u64);
             let (x, before) = (values.spread(len), values.spread(len));
@@ -55,9 +54,12 @@ fn activations(len: usize) -> Vec<f32> {
 
 #[test]
 pub fn silu() {
-    // Drivers' exp is off by up to 3e-6 (SwiftShader), and 0 below the smallest normal number.
-    let tolerance = Tolerance { absolute: 1e-35, relative: 1e-5 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(
+        1e-35,
+        1e-5,
+        "drivers' exp is off by up to 3e-6 (SwiftShader), and 0 below the smallest normal number",
+    );
+    for_kernel("silu", |bench| {
         for len in LENGTHS {
             let values = activations(len);
             let (x, out) = (bench.upload(&values), bench.output(len));
@@ -72,9 +74,8 @@ pub fn silu() {
 
 #[test]
 pub fn silu_backward() {
-    // As silu, but 1 - sigmoid cancels, and upstream is up to 7.
-    let tolerance = Tolerance { absolute: 2e-5, relative: 1e-5 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(2e-5, 1e-5, "as silu, but 1 - sigmoid cancels, and upstream is up to 7");
+    for_kernel("silu_backward", |bench| {
         for (len, accumulate) in LENGTHS.iter().flat_map(|len| [(*len, false), (*len, true)]) {
             let (values, gradient) = (activations(len), Values::new(5).normal(len));
             let (x, upstream) = (bench.upload(&values), bench.upload(&gradient));
@@ -91,9 +92,12 @@ pub fn silu_backward() {
 
 #[test]
 pub fn gelu_backward() {
-    // Drivers' tanh is good to about 1e-6, and (1 - tanh²) · x · slope amplifies it by up to 10.
-    let tolerance = Tolerance { absolute: 2e-5, relative: 1e-5 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(
+        2e-5,
+        1e-5,
+        "drivers' tanh is good to about 1e-6, and (1 - tanh²) · x · slope amplifies it by up to 10",
+    );
+    for_kernel("gelu_backward", |bench| {
         for len in LENGTHS {
             let (values, gradient) = (activations(len), Values::new(6).normal(len));
             let (x, upstream, out) = (bench.upload(&values), bench.upload(&gradient), bench.output(len));
@@ -122,7 +126,7 @@ pub fn column_sum() {
         (3, 1027),
         (588, 256),
     ];
-    on_each_device(|bench| {
+    for_kernel("column_sum", |bench| {
         for ((rows, columns), accumulate) in shapes.iter().flat_map(|shape| [(*shape, false), (*shape, true)]) {
             let values = Values::new((rows * columns) as u64).normal(rows * columns);
             let x = bench.upload(&values);
@@ -212,19 +216,20 @@ fn layer_norm_modulate_case(
     .launch(&mut bench.stream)
     .unwrap();
     let case = format!("layer_norm_modulate {shape:?}, shift {shift}, scale {scale}, magnitude {magnitude}");
-    // The mean is three deviations off zero and rounds to 2e-7 of it, which a factor up to 5 scales;
-    // the reciprocal root on GPUs is good to 2 units in the last place.
-    let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+    let tolerance = Tolerance::new(
+        1e-5,
+        1e-5,
+        "the mean is three deviations off zero and rounds to 2e-7 of it, which a factor up to 5 scales; the reciprocal root on GPUs is good to 2 units in the last place",
+    );
     let want = shape.layer_norm_modulate(&values, &modulations, shift, scale, epsilon);
     bench.expect(&case, &out, &want, tolerance);
-    // Means and reciprocal deviations are far from zero.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-5 };
+    let tolerance = Tolerance::new(0.0, 1e-5, "means and reciprocal deviations are far from zero");
     bench.expect(format_args!("statistics of {case}"), &statistics, &shape.statistics(&values, epsilon), tolerance);
 }
 
 #[test]
 pub fn layer_norm_modulate() {
-    on_each_device(|bench| {
+    for_kernel("layer_norm_modulate", |bench| {
         for (shape, shift, scale, seed) in modulated() {
             for magnitude in MAGNITUDES {
                 layer_norm_modulate_case(bench, &shape, [shift, scale], magnitude, seed);
@@ -292,14 +297,13 @@ fn layer_norm_modulate_backward_case(
     let case = format_args!(
         "layer_norm_modulate_backward {shape:?}, scale {scale}, magnitude {magnitude}, accumulate {accumulate}"
     );
-    // Terms near 10 times the reciprocal deviation cancel.
-    let tolerance = Tolerance { absolute: 2e-5 * f64::from(size), relative: 1e-5 };
+    let tolerance = Tolerance::new(2e-5 * f64::from(size), 1e-5, "terms near 10 times the reciprocal deviation cancel");
     bench.expect(case, &out, &want, tolerance);
 }
 
 #[test]
 pub fn layer_norm_modulate_backward() {
-    on_each_device(|bench| {
+    for_kernel("layer_norm_modulate_backward", |bench| {
         for (shape, _, scale, seed) in modulated() {
             for magnitude in MAGNITUDES {
                 for accumulate in [false, true] {
@@ -339,7 +343,7 @@ fn modulated_columns() -> impl Iterator<Item = (Modulated, usize, usize, u64)> {
 
 #[test]
 pub fn modulation_backward() {
-    on_each_device(|bench| {
+    for_kernel("modulation_backward", |bench| {
         for (shape, shift, scale, seed) in modulated_columns() {
             let (values, gradient) = (rows(&shape, 1.0, seed), Values::new(seed + 1).normal(shape.len()));
             let statistic = narrow(&shape.statistics(&values, 1e-6));
@@ -391,7 +395,7 @@ pub fn modulation_backward() {
 
 #[test]
 pub fn gate_backward() {
-    on_each_device(|bench| {
+    for_kernel("gate_backward", |bench| {
         for (shape, _, gate, seed) in modulated_columns() {
             let mut random = Values::new(seed);
             let (values, gradient) = (random.normal(shape.len()), random.normal(shape.len()));
@@ -458,16 +462,16 @@ fn heads_of(shape: &oracle::network::Attention) -> Heads {
     Heads { batch, tokens, heads, head_dim }
 }
 
-/// Scores near 1 are good to 1e-6, and large ones to 2e-7 of themselves, which is then the relative
-/// error of what exp makes of them; times a sum that is as large as the values.
 fn attention_tolerance(magnitude: f32, factor: f64) -> Tolerance {
     let relative = if magnitude > 1.0 { 1e-4 } else { 5e-6 };
-    Tolerance { absolute: relative * factor, relative }
+    let reason = "scores near 1 are good to 1e-6, and large ones to 2e-7 of themselves, which is then the relative \
+                  error of what exp makes of them; times a sum that is as large as the values";
+    Tolerance::new(relative * factor, relative, reason)
 }
 
 #[test]
 pub fn attention() {
-    on_each_device(|bench| {
+    for_kernel("attention", |bench| {
         for ([batch, tokens, heads, head_dim], magnitude) in HEADS {
             let shape = oracle::network::Attention { batch, tokens, heads, head_dim };
             let values: Vec<f32> = Values::new(tokens as u64)
@@ -486,7 +490,7 @@ pub fn attention() {
                 format_args!("log_sum of {case}"),
                 &log_sum,
                 &want_log_sum,
-                Tolerance { absolute: 5e-6, relative: 2e-6 },
+                Tolerance::new(5e-6, 2e-6, "the largest score is added exactly; the logarithm of a sum of roundings"),
             );
             bench.expect(case, &out, &want, attention_tolerance(magnitude, f64::from(magnitude)));
         }
@@ -509,7 +513,7 @@ pub fn attention() {
 
 #[test]
 pub fn attention_backward() {
-    on_each_device(|bench| {
+    for_kernel("attention_backward", |bench| {
         // Above 10 an f32 has not the digits to recompute weights from their logarithm.
         for ([batch, tokens, heads, head_dim], magnitude) in
             HEADS.into_iter().filter(|(_, magnitude)| *magnitude < 10.0)

@@ -1,16 +1,15 @@
 //! Group O.
 
 use kernels::{AdamW, GradientClip, SumOfSquares};
-use tests::harness::{Bench, Tolerance, Values, on_each_device};
+use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::optimiser as oracle;
 
 use super::{LENGTHS, expect_refusal};
 
 #[test]
 pub fn sum_of_squares() {
-    // The terms are positive: errors stay a small part of the sum.
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-5 };
-    on_each_device(|bench| {
+    let tolerance = Tolerance::new(0.0, 1e-5, "the terms are positive: errors stay a small part of the sum");
+    for_kernel("sum_of_squares", |bench| {
         for len in LENGTHS {
             for partials in [1, 2, 63, 64, 65, 256, 1021] {
                 if len / partials > 100_000 {
@@ -33,13 +32,13 @@ pub fn sum_of_squares() {
 
 #[test]
 pub fn gradient_clip() {
-    let tolerance = Tolerance { absolute: 0.0, relative: 1e-5 };
+    let tolerance = Tolerance::new(0.0, 1e-5, "the norm of positive terms, and a root that GPUs round to 3e-7 of it");
     let clip = |bench: &mut Bench, partials: &[f32], max_norm: f32| {
         let (on_device, out) = (bench.upload(partials), bench.output(2));
         GradientClip { partials: &on_device, out: &out, max_norm }.launch(&mut bench.stream).unwrap();
         out
     };
-    on_each_device(|bench| {
+    for_kernel("gradient_clip", |bench| {
         for len in [1, 2, 63, 64, 65, 256, 1021] {
             let partials = Values::new(len as u64).uniform(0.0, 2.0, len);
             for max_norm in [1e-3, 0.5, 1e4, f32::INFINITY] {
@@ -129,8 +128,11 @@ fn adamw_case(bench: &mut Bench, len: usize, clip: [f32; 2], settings: &oracle::
     let after: Vec<oracle::Weight> = (0..len).map(update).collect();
     let mut expect = |name: &str, buffer, of: fn(&oracle::Weight) -> f64, absolute: f64| {
         let want: Vec<f64> = after.iter().map(of).collect();
-        // A few roundings; parameters near 1 may lose most of their size in a step.
-        let tolerance = if clip[1] == 0.0 { Tolerance::EXACT } else { Tolerance { absolute, relative: 2e-6 } };
+        let tolerance = if clip[1] == 0.0 {
+            Tolerance::EXACT
+        } else {
+            Tolerance::new(absolute, 2e-6, "a few roundings; parameters near 1 may lose most of their size in a step")
+        };
         bench.expect(format_args!("{name} of adamw ({len}), clip {clip:?}, {settings:?}"), buffer, &want, tolerance);
     };
     expect("parameters", &parameters, |weight| weight.parameter, 5e-6);
@@ -143,7 +145,7 @@ fn adamw_case(bench: &mut Bench, len: usize, clip: [f32; 2], settings: &oracle::
 pub fn adamw() {
     let usual =
         oracle::AdamW { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-4, weight_decay: 0.3, step: 1, decay: 0.75 };
-    on_each_device(|bench| {
+    for_kernel("adamw", |bench| {
         for len in LENGTHS {
             adamw_case(bench, len, [2.0, 0.5], &usual);
         }

@@ -2,7 +2,7 @@
 
 use kernels::{Epilogue, Layout, MatMul};
 use runtime::Buffer;
-use tests::harness::{Bench, Tolerance, Values, on_each_device};
+use tests::harness::{Bench, Tolerance, Values, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
@@ -42,9 +42,9 @@ const LAYOUTS: [(Layout, oracle::Layout); 3] = [
     (Layout::ATransposed, oracle::Layout::TN),
 ];
 
-/// b is divided by √k, so that results are near 1: where GELU bends. A rounding of each of k such
-/// terms, and GELU's own 1e-6.
-const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+/// b is divided by √k, so that results are near 1: where GELU bends.
+const TOLERANCE: Tolerance =
+    Tolerance::new(1e-5, 1e-5, "a rounding of each of k terms that add up to something near 1, and GELU's own 1e-6");
 
 fn matmul_case(bench: &mut Bench, [m, n, k]: [usize; 3], (layout, oracle_layout): (Layout, oracle::Layout), end: End) {
     let mut values = Values::new((m * n + k) as u64);
@@ -129,7 +129,7 @@ pub fn matmul() {
     ];
     assert!(shapes.iter().all(|[_, n, _]| n % 4 != 0));
     matmul_cases(&shapes);
-    on_each_device(|bench| {
+    for_kernel("matmul", |bench| {
         let (a, b, out) = (bench.output(6), bench.output(12), bench.output(8));
         let (bias, modulation) = (bench.output(4), bench.output(2 * 5));
         let launch =
@@ -176,7 +176,7 @@ pub fn matmul_register() {
         [148, 128, 64],
     ]);
     // The presets: projections and their gradients of 3 items of 49 tokens, the patch embedding, a token each.
-    on_each_device(|bench| {
+    for_kernel("matmul_register", |bench| {
         for shape in
             [[147, 384, 128], [147, 512, 128], [147, 128, 512], [147, 128, 16], [147, 16, 128], [196, 256, 256]]
         {

@@ -1,7 +1,7 @@
 //! Group R.
 
 use kernels::{GatherBatch, GaussianNoise, LabelDropout, UniformTime};
-use tests::harness::{Bench, Tolerance, Values, on_each_device};
+use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::randomness as oracle;
 use tests::oracle::wide;
 
@@ -36,8 +36,7 @@ fn gather_case(bench: &mut Bench, [count, size, batch]: [usize; 3], seed: u64, p
     let (want_images, want_labels) = oracle::gather_batch(&pixels, &classes, seed, position, batch);
     let case = format!("gather_batch {batch} of ({count}, {size}), seed {seed}, position {position}");
     bench.expect_words(format_args!("out_labels of {case}"), &out_labels, &want_labels);
-    // A division, which GPUs may round to 2.5 units in the last place.
-    let tolerance = Tolerance { absolute: 5e-7, relative: 0.0 };
+    let tolerance = Tolerance::new(5e-7, 0.0, "a division, which GPUs may round to 2.5 units in the last place");
     bench.expect(format_args!("out_images of {case}"), &out_images, &want_images, tolerance);
 }
 
@@ -46,7 +45,7 @@ pub fn gather_batch() {
     // Around powers of four the permutation changes its width; odd sizes put images across words.
     let shapes =
         [[1, 1, 1], [2, 3, 2], [4, 5, 3], [5, 1, 5], [16, 4, 7], [17, 7, 17], [65, 65, 64], [1021, 28 * 28, 64]];
-    on_each_device(|bench| {
+    for_kernel("gather_batch", |bench| {
         for ([count, size, batch], seed) in shapes.iter().flat_map(|shape| SEEDS.map(|seed| (*shape, seed))) {
             // The start, the last sample of an epoch, far on, and beyond 32 bits.
             for position in [0, count as u64 - 1, 1_000_003, 5_000_000_000_000] {
@@ -79,7 +78,7 @@ pub fn gather_batch() {
 
 #[test]
 pub fn label_dropout() {
-    on_each_device(|bench| {
+    for_kernel("label_dropout", |bench| {
         for (len, (probability, step)) in LENGTHS.iter().zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].iter().cycle()) {
             for seed in seeds_for(*len) {
                 let before = Values::new(*len as u64).below(10, *len);
@@ -117,14 +116,18 @@ fn noise_case(bench: &mut Bench, [items, size]: [usize; 2], seed: u64, step: u32
     GaussianNoise { out: &out, seed, step, first_item, items, size }.launch(&mut bench.stream).unwrap();
     let want = oracle::gaussian_noise(seed, step, first_item, items, size);
     let case = format_args!("gaussian_noise ({items}, {size}), seed {seed}, step {step}, first item {first_item}");
-    // Logarithm and sine are good to 2e-7; roots on GPUs to 3e-7 of themselves.
-    bench.expect(case, &out, &want, Tolerance { absolute: 5e-7, relative: 1e-6 });
+    bench.expect(
+        case,
+        &out,
+        &want,
+        Tolerance::new(5e-7, 1e-6, "logarithm and sine are good to 2e-7; roots on GPUs to 3e-7 of themselves"),
+    );
 }
 
 #[test]
 pub fn gaussian_noise() {
     let shapes = [[1, 1], [3, 1], [2, 2], [2, 3], [5, 4], [3, 5], [13, 67], [7, 28 * 28], [64, 196], [1, 200_003]];
-    on_each_device(|bench| {
+    for_kernel("gaussian_noise", |bench| {
         for ((shape, seed), step) in shapes.iter().flat_map(|shape| SEEDS.map(|seed| (*shape, seed))).zip(0..) {
             noise_case(bench, shape, seed, step, 0);
             noise_case(bench, shape, seed, step + 1, 4_000_000_000);
@@ -140,7 +143,7 @@ pub fn gaussian_noise() {
 
 #[test]
 pub fn uniform_time() {
-    on_each_device(|bench| {
+    for_kernel("uniform_time", |bench| {
         for (len, step) in LENGTHS.iter().zip([0, 1, 1_000_000, u32::MAX].iter().cycle()) {
             for seed in seeds_for(*len) {
                 let out = bench.output(*len);

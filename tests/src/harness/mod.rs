@@ -1,0 +1,14 @@
+//! What every test of a kernel needs: the devices, values, and comparison with an oracle.
+#![allow(clippy::panic)] // a test fails by panicking
+
+mod bench;
+mod devices;
+mod observations;
+mod tolerance;
+mod values;
+
+pub use bench::{Bench, for_kernel, on_each_device};
+pub use devices::{ADAPTER, SHADER_FOLDER, SHADERS, WITHOUT_GPU, devices, report_skip};
+pub use observations::{FOLDER, Kind, Observation};
+pub use tolerance::Tolerance;
+pub use values::Values;
