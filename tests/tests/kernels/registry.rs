@@ -46,6 +46,56 @@ const TESTS: &[(&str, fn())] = &[
     ("unpatchify", embeddings::unpatchify),
 ];
 
+/// Where the gradient of a kernel's outputs at its inputs comes from.
+enum Gradient {
+    /// From these kernels.
+    By(&'static [&'static str]),
+    /// It is the upstream gradient itself.
+    Upstream,
+    /// It computes a gradient.
+    Backward,
+    /// Nothing is differentiated through it: what it serves.
+    Outside(&'static str),
+}
+
+use Gradient::{Backward, By, Outside, Upstream};
+
+const GRADIENTS: &[(&str, Gradient)] = &[
+    ("adamw", Outside("the optimiser")),
+    ("add", Upstream),
+    ("add_positions", Upstream),
+    ("attention", By(&["attention_backward"])),
+    ("attention_backward", Backward),
+    ("column_sum", Backward),
+    ("euler", Outside("sampling")),
+    ("fill", Outside("initial values")),
+    ("flow_point", Outside("training data")),
+    ("gate_backward", Backward),
+    ("gather_batch", Outside("training data")),
+    ("gaussian_noise", Outside("training data and sampling")),
+    ("gelu_backward", Backward),
+    ("gradient_clip", Outside("the optimiser")),
+    ("guidance_euler", Outside("sampling")),
+    ("label_dropout", Outside("training data")),
+    ("label_embedding", By(&["label_embedding_backward"])),
+    ("label_embedding_backward", Backward),
+    ("layer_norm_modulate", By(&["layer_norm_modulate_backward", "modulation_backward"])),
+    ("layer_norm_modulate_backward", Backward),
+    // The products of its backward are products; the rest are its bias's and its epilogues'.
+    ("matmul", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
+    ("matmul_register", By(&["matmul_register", "column_sum", "gelu_backward", "gate_backward"])),
+    ("modulation_backward", Backward),
+    ("mse", By(&["mse_backward"])),
+    ("mse_backward", Backward),
+    ("patchify", By(&["unpatchify"])),
+    ("silu", By(&["silu_backward"])),
+    ("silu_backward", Backward),
+    ("sum_of_squares", Outside("the optimiser")),
+    ("time_features", Outside("times are given, not learnt")),
+    ("uniform_time", Outside("training data")),
+    ("unpatchify", By(&["patchify"])),
+];
+
 /// WebGPU's default limits.
 const STORAGE_BUFFERS: usize = 8;
 const INVOCATIONS: u32 = 256;
@@ -79,6 +129,29 @@ fn every_kernel_has_a_test() {
     let tested: BTreeMap<&str, fn()> = TESTS.iter().copied().collect();
     assert_eq!(tested.len(), TESTS.len(), "a kernel stands twice in the table of tests");
     assert_eq!(tested.into_keys().collect::<BTreeSet<_>>(), names());
+}
+
+#[test]
+fn every_differentiable_kernel_has_its_backward() {
+    let stated: BTreeMap<&str, &Gradient> = GRADIENTS.iter().map(|(name, gradient)| (*name, gradient)).collect();
+    assert_eq!(stated.len(), GRADIENTS.len(), "a kernel stands twice in the table of gradients");
+    assert_eq!(stated.keys().copied().collect::<BTreeSet<_>>(), names());
+    let mut used = BTreeSet::new();
+    for (name, gradient) in &stated {
+        match gradient {
+            By(kernels) => {
+                assert!(!kernels.is_empty(), "{name} names no backward");
+                used.extend(kernels.iter().copied());
+            }
+            Outside(purpose) => assert!(!purpose.is_empty(), "{name} does not say what it serves"),
+            Upstream | Backward => {}
+        }
+    }
+    let unknown: Vec<_> = used.difference(&names()).copied().collect();
+    assert!(unknown.is_empty(), "named as a backward, but no kernel: {unknown:?}");
+    let backward = stated.iter().filter(|(_, gradient)| matches!(gradient, Backward)).map(|(name, _)| *name);
+    let idle: Vec<_> = backward.filter(|name| !used.contains(name)).collect();
+    assert!(idle.is_empty(), "no kernel's gradient: {idle:?}");
 }
 
 #[test]
