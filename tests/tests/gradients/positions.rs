@@ -1,0 +1,26 @@
+//! Position embeddings, whose gradient is the upstream one.
+
+use tests::harness::{Values, on_each_device};
+
+use crate::graph::Graph;
+
+pub const KERNELS: &[&str] = &["add_positions"];
+
+/// B, T, D.
+const SHAPES: [[usize; 3]; 4] = [[1, 1, 1], [2, 3, 5], [3, 7, 17], [5, 13, 4]];
+
+#[test]
+pub fn positions() {
+    on_each_device(|bench| {
+        for ([batch, tokens, width], seed) in SHAPES.into_iter().zip(1..) {
+            let positions = Values::new(seed).normal(tokens * width);
+            let graph = Graph::new(seed).input("x", batch * tokens, width);
+            let case = format!("add_positions ({batch}, {tokens}, {width}), then silu");
+            graph.check(bench, KERNELS, case, |nodes| {
+                let (x, positions) = (nodes.input("x"), nodes.tape.stream().upload(&positions).unwrap());
+                let x = nodes.tape.add_positions(x, &positions, tokens).unwrap();
+                nodes.tape.silu(&x).unwrap()
+            });
+        }
+    });
+}
