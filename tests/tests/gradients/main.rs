@@ -19,8 +19,10 @@ use std::path::Path;
 
 use kernels::REGISTRY;
 
-/// For each file of operations: the kernels that its way back launches, and the test of its gradients.
-const GRADIENTS: &[(&str, &[&str], fn())] = &[
+/// A file of operations, the kernels that its way back launches, and the test of its gradients.
+type Gradient = (&'static str, &'static [&'static str], fn());
+
+const GRADIENTS: &[Gradient] = &[
     ("attention", attention::KERNELS, attention::attention),
     ("label_embedding", label_embedding::KERNELS, label_embedding::label_embedding),
     ("layer_norm_modulate", layer_norm_modulate::KERNELS, layer_norm_modulate::layer_norm_modulate),
