@@ -5,5 +5,5 @@ mod sample;
 mod train;
 
 pub use autograd::AdamWOptions;
-pub use sample::{SampleOptions, sample};
+pub use sample::{SampleOptions, integrate, sample};
 pub use train::{Images, StepRecord, TrainOptions, Training};

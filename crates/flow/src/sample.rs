@@ -52,10 +52,30 @@ fn sample_batch(
     labels: &[u32],
     options: &SampleOptions,
     first_item: u32,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
 ) -> Result<Buffer> {
     let (items, size) = (labels.len(), model.config().image_size());
-    let SampleOptions { steps, guidance, seed, .. } = *options;
+    let x = stream.allocate(items * size)?;
+    GaussianNoise { out: &x, seed: options.seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
+    integrate(stream, model, &x, labels, options, progress)?;
+    Ok(x)
+}
+
+/// Takes `x`, (N, C, S, S) for N labels, along the flow from noise to images, all at once and in place.
+/// Of the options the seed and the batch play no part. `progress` hears every few steps how many are done.
+///
+/// # Errors
+/// [`runtime::Error::Shape`] where `x` is of another size, and what the device reports.
+pub fn integrate(
+    stream: &mut Stream,
+    model: &Dit,
+    x: &Buffer,
+    labels: &[u32],
+    options: &SampleOptions,
+    mut progress: impl FnMut(usize),
+) -> Result<()> {
+    let (items, size) = (labels.len(), model.config().image_size());
+    let SampleOptions { steps, guidance, .. } = *options;
     let guided = guidance != 1.0;
     let mut all_labels = labels.to_vec();
     if guided {
@@ -64,17 +84,15 @@ fn sample_batch(
     let batch = all_labels.len();
     let all_labels = stream.upload(&all_labels)?;
     let time = stream.allocate(batch)?;
-    let x = stream.allocate(items * size)?;
-    GaussianNoise { out: &x, seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
     let dt = 1.0 / steps as f32;
     for step in 0..steps {
         Fill { out: &time, value: step as f32 / steps as f32 }.launch(stream)?;
-        let input = Input { images: &x, source_batch: items, time: &time, labels: &all_labels, batch };
+        let input = Input { images: x, source_batch: items, time: &time, labels: &all_labels, batch };
         let velocity = model.forward(&mut Tape::inference(stream, model.parameters()), &input)?;
         if guided {
-            GuidanceEuler { velocity: velocity.value(), x: &x, guidance, dt, batch: items, size }.launch(stream)?;
+            GuidanceEuler { velocity: velocity.value(), x, guidance, dt, batch: items, size }.launch(stream)?;
         } else {
-            Euler { velocity: velocity.value(), x: &x, dt }.launch(stream)?;
+            Euler { velocity: velocity.value(), x, dt }.launch(stream)?;
         }
         stream.submit()?;
         if (step + 1).is_multiple_of(STEPS_AHEAD) || step + 1 == steps {
@@ -82,5 +100,5 @@ fn sample_batch(
             progress(step + 1);
         }
     }
-    Ok(x)
+    Ok(())
 }
