@@ -254,6 +254,8 @@ fn flags_that_cannot_be_meant_are_refused() {
         ("--guidance inf", &["--guidance", "inf"]),
         ("--guidance ''", &["--guidance"]),
         ("--guidance 1,,3", &["--guidance", "1,3,5"]),
+        ("--guidance-interval 0.9..0.1", &["--guidance-interval", "0.1..0.9"]),
+        ("--solver dopri", &["--solver", "midpoint"]),
         ("--steps 0", &["--steps", "0", "1..=10000"]),
         ("--steps 10001", &["--steps", "10001"]),
         ("--count 0", &["--count", "0"]),

@@ -3,6 +3,7 @@
 
 mod finite_differences;
 mod golden;
+mod guidance;
 mod training;
 
 use autograd::{Gradients, Tape};

@@ -68,7 +68,7 @@ fn the_loss_falls_and_samples_are_of_their_class() {
             "an untrained network has the variance of the velocity as its loss, not {first}"
         );
         assert!(last < 0.35 * first, "{}: the loss went from {first} to {last}", bench.device);
-        let options = SampleOptions { steps: 20, guidance: 2.0, seed: 1, batch: 3 };
+        let options = SampleOptions { steps: 20, guidance: 2.0, seed: 1, batch: 3, ..SampleOptions::default() };
         let labels = [0, 1, 0, 1, 1];
         let drawn = sample(&mut bench.stream, &training.averaged_model(), &labels, &options, |_| {}).unwrap();
         for (label, image) in labels.iter().zip(drawn.chunks_exact(64)) {
@@ -110,7 +110,7 @@ fn an_image_does_not_depend_on_its_batch() {
         run(&mut bench.stream, &mut training, 20);
         let model = training.averaged_model();
         let mut draw = |batch: usize| {
-            let options = SampleOptions { steps: 4, guidance: 3.0, seed: 9, batch };
+            let options = SampleOptions { steps: 4, guidance: 3.0, seed: 9, batch, ..SampleOptions::default() };
             sample(&mut bench.stream, &model, &[0, 1, 1, 0, 1], &options, |_| {}).unwrap()
         };
         let (one, all) = (draw(1), draw(5));

@@ -17,7 +17,7 @@ fn images_from_given_noise_are_those_of_pytorch() {
         let model = Dit::from_weights(&mut bench.stream, &weights).unwrap();
         for (name, guidance) in [("guided", golden.number("guidance")), ("unguided", 1.0)] {
             let x = bench.upload(&noise);
-            let options = SampleOptions { steps, guidance, seed: 0, batch: labels.len() };
+            let options = SampleOptions { steps, guidance, batch: labels.len(), ..SampleOptions::default() };
             let mut done = 0;
             integrate(&mut bench.stream, &model, &x, &labels, &options, |step| done = step).unwrap();
             assert_eq!(done, steps);
