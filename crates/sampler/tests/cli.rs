@@ -244,7 +244,7 @@ fn the_devices_are_listed_and_nothing_is_drawn() {
 #[test]
 fn flags_that_cannot_be_meant_are_refused() {
     let place = Place::with_good_files(&wavy_weights());
-    let cases: [(&str, &[&str]); 20] = [
+    let cases: [(&str, &[&str]); 22] = [
         ("--digits 12", &["--digits", "12", "0-9"]),
         ("--digits 3,5 --weights w.safetensors", &["--digits", "5", "0-4"]),
         ("--digits ''", &["--digits"]),
