@@ -18,6 +18,7 @@ macro_rules! refuses_buffers {
 
 mod embeddings;
 mod flow;
+mod known_answers;
 mod languages;
 mod network;
 mod optimiser;
