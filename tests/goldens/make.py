@@ -99,7 +99,7 @@ def make_gradients(model):
 STEPS = 10
 # An epsilon that counts: where it stands is tested, and noise in gradients near zero stays noise, where a
 # small one would make whole steps of it.
-OPTIONS = dict(beta1=0.9, beta2=0.99, epsilon=1e-3, weight_decay=0.3, max_norm=20.0, average_decay=0.45)
+OPTIONS = dict(beta1=0.9, beta2=0.99, epsilon=1e-3, weight_decay=0.3, max_norm=20.0, average_decay=0.5)
 
 
 def make_training(model):
