@@ -8,12 +8,17 @@ use std::{env, fs, io};
 
 use runtime::{Device, DeviceOptions, Error, Kernel, ShaderCode, Shaders};
 
+use crate::languages::compiled_by_dxc;
+
 /// Names the software adapter to test on; llvmpipe unless it is set.
 pub const ADAPTER: &str = "KERNEL_TEST_ADAPTER";
 /// If this is 1, a missing adapter is a skip and no failure.
 pub const WITHOUT_GPU: &str = "KERNEL_TESTS_WITHOUT_GPU";
-/// How shaders reach the adapter's driver: `checked`, which is the default, or `trusted`.
+/// How shaders reach the adapter's driver: `checked`, which is the default, `trusted`, or `hlsl`: through
+/// HLSL, and Microsoft's compiler, as SPIR-V.
 pub const SHADERS: &str = "KERNEL_TEST_SHADERS";
+/// If this is 1, whatever would be skipped is a failure.
+pub const REQUIRED: &str = "BACKENDS_REQUIRED";
 /// Names a folder: a file NAME.wgsl there runs in place of the kernel NAME's own shader.
 pub const SHADER_FOLDER: &str = "KERNEL_TEST_SHADER_FOLDER";
 
@@ -45,7 +50,8 @@ fn shaders() -> Shaders {
         // SAFETY: these are the project's own kernels, which stay within their bindings.
         #[allow(unsafe_code)]
         Ok("trusted") => unsafe { Shaders::trusted() },
-        Ok(other) => panic!("{SHADERS} is `{other}`; it can be checked or trusted"),
+        Ok("hlsl") => Shaders::default().replaced_by(compiled_by_dxc),
+        Ok(other) => panic!("{SHADERS} is `{other}`; it can be checked, trusted or hlsl"),
     };
     if env::var_os(SHADER_FOLDER).is_some() { shaders.replaced_by(from_folder) } else { shaders }
 }
@@ -62,7 +68,11 @@ fn from_folder(kernel: &Kernel, _: &[(&'static str, f64)]) -> Option<ShaderCode>
 
 /// Counts a skip and says what is missing, past the test harness, which would swallow what a passing
 /// test prints.
+///
+/// # Panics
+/// Where [`REQUIRED`] is 1.
 pub fn report_skip(what: impl Display) {
+    assert!(env::var(REQUIRED).as_deref() != Ok("1"), "{REQUIRED} is 1, but would be skipped: {what}");
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Where standard error is closed there is nobody to tell.

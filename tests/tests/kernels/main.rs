@@ -19,7 +19,6 @@ macro_rules! refuses_buffers {
 mod embeddings;
 mod flow;
 mod known_answers;
-mod languages;
 mod network;
 mod optimiser;
 mod product;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use kernels::REGISTRY;
-use naga::{AddressSpace, Module, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
-use runtime::{Access, Kernel};
+use naga::{AddressSpace, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
+use runtime::Access;
+use tests::languages::module;
 
 use super::{embeddings, flow, network, optimiser, product, randomness};
 
@@ -102,12 +103,6 @@ const INVOCATIONS: u32 = 256;
 
 fn names() -> BTreeSet<&'static str> {
     REGISTRY.iter().map(|kernel| kernel.name).collect()
-}
-
-/// The shader of a kernel.
-pub(super) fn module(kernel: &Kernel) -> Module {
-    naga::front::wgsl::parse_str(kernel.wgsl)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
 }
 
 #[test]
