@@ -14,6 +14,8 @@ use crate::languages::compiled_by_dxc;
 pub const ADAPTER: &str = "KERNEL_TEST_ADAPTER";
 /// If this is 1, a missing adapter is a skip and no failure.
 pub const WITHOUT_GPU: &str = "KERNEL_TESTS_WITHOUT_GPU";
+/// If this is 1, only the adapter is tested: for a second run, that differs in the adapter alone.
+pub const WITHOUT_CPU: &str = "KERNEL_TESTS_WITHOUT_CPU";
 /// How shaders reach the adapter's driver: `checked`, which is the default, `trusted`, or `hlsl`: through
 /// HLSL, and Microsoft's compiler, as SPIR-V.
 pub const SHADERS: &str = "KERNEL_TEST_SHADERS";
@@ -22,14 +24,16 @@ pub const REQUIRED: &str = "BACKENDS_REQUIRED";
 /// Names a folder: a file NAME.wgsl there runs in place of the kernel NAME's own shader.
 pub const SHADER_FOLDER: &str = "KERNEL_TEST_SHADER_FOLDER";
 
-/// The CPU, and the software adapter with WebGPU's default limits.
+/// The CPU unless [`WITHOUT_CPU`] is 1, and the software adapter with WebGPU's default limits.
 ///
 /// # Panics
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn devices() -> Vec<Device> {
     let open = |options: &DeviceOptions| Device::open(options);
-    let mut devices =
-        vec![open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"))];
+    let mut devices = Vec::new();
+    if env::var(WITHOUT_CPU).as_deref() != Ok("1") {
+        devices.push(open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
+    }
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
     match open(&DeviceOptions { default_limits: true, shaders: shaders(), ..DeviceOptions::adapter(&name) }) {
         Ok(device) => devices.push(device),

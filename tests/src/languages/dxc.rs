@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use hassle_rs::{Dxil, DxcBlob, DxcLibrary, DxcOperationResult, HassleError};
+use hassle_rs::{DxcBlob, DxcLibrary, DxcOperationResult, Dxil, HassleError};
 
 use super::{ENTRY, tool};
 
@@ -55,7 +55,7 @@ impl Dxc {
     /// What the compiler or the validator has against it.
     pub fn dxil(&self, source: &str) -> Result<Vec<u8>, String> {
         let dxil = self.compile(source, &[]).map_err(|error| error.to_string())?;
-        self.validate(&dxil).map_err(|error| format!("not valid: {error}"))?;
+        self.validate(&dxil)?;
         Ok(dxil)
     }
 
@@ -82,13 +82,20 @@ impl Dxc {
         }
     }
 
-    fn validate(&self, dxil: &[u8]) -> Result<(), HassleError> {
-        let library = self.compiler.create_library()?;
-        let blob = library.create_blob_with_encoding(dxil)?;
-        match self.validator.create_validator()?.validate(blob.into()) {
-            Ok(_) => Ok(()),
-            Err((result, _)) => Err(HassleError::ValidationError(complaint(&library, &result)?)),
-        }
+    /// Whether DirectX would take this for DXIL.
+    ///
+    /// # Errors
+    /// What the validator has against it.
+    pub fn validate(&self, dxil: &[u8]) -> Result<(), String> {
+        let validated = || {
+            let library = self.compiler.create_library()?;
+            let blob = library.create_blob_with_encoding(dxil)?;
+            match self.validator.create_validator()?.validate(blob.into()) {
+                Ok(_) => Ok(()),
+                Err((result, _)) => Err(HassleError::ValidationError(complaint(&library, &result)?)),
+            }
+        };
+        validated().map_err(|error| error.to_string())
     }
 }
 

@@ -52,9 +52,8 @@ impl Hlsl {
         match self.registers {
             Registers::DirectX => Ok(source),
             Registers::Vulkan => {
-                let source = source
-                    .replace(WORKGROUPS_BLOCK, WORKGROUPS_OF_VULKAN)
-                    .replace(WORKGROUPS, "number_of_workgroups");
+                let source =
+                    source.replace(WORKGROUPS_BLOCK, WORKGROUPS_OF_VULKAN).replace(WORKGROUPS, "number_of_workgroups");
                 match source.contains("_NagaConstants") {
                     false => Ok(source),
                     true => Err("naga reads the number of workgroups in a new way".into()),

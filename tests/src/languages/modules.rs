@@ -55,6 +55,7 @@ fn with_constants(
     case: &str,
 ) -> (Module, ModuleInfo) {
     let values: PipelineConstants = constants.iter().map(|(name, value)| ((*name).into(), *value)).collect();
-    let (module, info) = process_overrides(module, info, Some(ENTRY), &values).unwrap_or_else(|e| panic!("{case}: {e}"));
+    let (module, info) =
+        process_overrides(module, info, Some(ENTRY), &values).unwrap_or_else(|e| panic!("{case}: {e}"));
     (module.into_owned(), info.into_owned())
 }

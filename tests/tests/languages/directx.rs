@@ -57,3 +57,21 @@ fn hlsl_becomes_valid_spirv() {
         report_skip(format_args!("no spirv-val (Debian: spirv-tools), so {skipped} modules were not validated"));
     }
 }
+
+/// Or its silence would say nothing.
+#[test]
+fn the_compiler_and_the_validator_refuse_what_is_wrong() {
+    let Some(dxc) = Dxc::find() else {
+        return report_skip("no DXC (tests/tools.sh fetches it), so it was not seen to refuse anything");
+    };
+    let main =
+        |body| format!("RWByteAddressBuffer out0 : register(u0);\n[numthreads(1, 1, 1)] void main() {{ {body} }}");
+    let dxil = dxc.dxil(&main("out0.Store(0, 1);")).unwrap();
+    let error = dxc.dxil(&main("out0.Store(0, undeclared);")).unwrap_err();
+    assert!(error.contains("undeclared"), "{error}");
+    assert!(dxc.spirv(&main("out0.Store(0, undeclared);")).is_err());
+    let mut broken = dxil;
+    let middle = broken.len() / 2;
+    broken[middle..].fill(0);
+    assert!(dxc.validate(&broken).is_err());
+}
