@@ -55,7 +55,10 @@ impl ModulationBackward<'_> {
         sequence.expect_statistics(&KERNEL, self.statistics)?;
         sequence.expect_modulation(&KERNEL, "out", self.out, &[("shift", self.shift), ("scale", self.scale)])?;
         shape::ensure(&KERNEL, self.shift.abs_diff(self.scale) >= sequence.width, || {
-            format!("`shift` and `scale`, {} columns from {} and from {} on, overlap", sequence.width, self.shift, self.scale)
+            format!(
+                "`shift` and `scale`, {} columns from {} and from {} on, overlap",
+                sequence.width, self.shift, self.scale
+            )
         })?;
         stream.launch(&Launch {
             kernel: &KERNEL,
