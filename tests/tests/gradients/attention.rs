@@ -23,6 +23,7 @@ pub fn attention() {
                 let qkv = nodes.input("qkv");
                 nodes.tape.attention(&qkv, shape).unwrap()
             });
+            // One shape is enough: attention gives its gradient to the tape, whatever the shape.
             if tokens == 3 {
                 let twice = graph().linear("join", width, width);
                 twice.check(bench, KERNELS, format_args!("{case} twice"), |nodes| {

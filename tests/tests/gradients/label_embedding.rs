@@ -17,14 +17,14 @@ pub fn label_embedding() {
             let [first, second] = [1, 2].map(|seed| Values::new(seed).below(rows as u32, batch));
             let case = format!("label_embedding ({batch}, {width}), {rows} rows");
             graph().check(bench, KERNELS, &case, |nodes| {
-                let (x, labels, table) = (nodes.input("x"), bench_labels(nodes, &first), nodes.parameter("table"));
+                let (x, labels, table) = (nodes.input("x"), upload_labels(nodes, &first), nodes.parameter("table"));
                 nodes.tape.label_embedding(&x, &labels, table).unwrap()
             });
             let twice = graph().linear("join", width, width);
             twice.check(bench, KERNELS, format_args!("{case}, twice"), |nodes| {
                 let (x, table) = (nodes.input("x"), nodes.parameter("table"));
                 let [a, b] = [&first, &second].map(|labels| {
-                    let labels = bench_labels(nodes, labels);
+                    let labels = upload_labels(nodes, labels);
                     nodes.tape.label_embedding(&x, &labels, table).unwrap()
                 });
                 nodes.join(&a, &b, "join")
@@ -33,6 +33,6 @@ pub fn label_embedding() {
     });
 }
 
-fn bench_labels(nodes: &mut crate::graph::Nodes<'_, '_>, labels: &[u32]) -> runtime::Buffer {
+fn upload_labels(nodes: &mut crate::graph::Nodes<'_, '_>, labels: &[u32]) -> runtime::Buffer {
     nodes.tape.stream().upload(labels).unwrap()
 }
