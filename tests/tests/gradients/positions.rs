@@ -34,9 +34,10 @@ pub fn positions() {
                 let both = nodes.join(&before, &sum, "join");
                 nodes.join(&both, &after, "join")
             });
-            let heads = Heads { batch, tokens, heads: 1, head_dim: width };
-            let graph = Graph::new(seed).input("qkv", batch * tokens, 3 * width);
-            let case = format!("add_positions ({batch}, {tokens}, {width}) to attention");
+            let heads = Heads { batch, tokens, heads: 1, head_dim: 4 };
+            let positions = Values::new(seed).normal(tokens * heads.head_dim);
+            let graph = Graph::new(seed).input("qkv", batch * tokens, 3 * heads.head_dim);
+            let case = format!("add_positions ({batch}, {tokens}, 4) to attention");
             graph.check(bench, KERNELS, case, |nodes| {
                 let (qkv, positions) = (nodes.input("qkv"), nodes.tape.stream().upload(&positions).unwrap());
                 let x = nodes.tape.attention(&qkv, heads).unwrap();
