@@ -7,6 +7,7 @@ mod attention;
 mod embeddings;
 mod flow;
 mod known_answers;
+mod limits;
 mod normalisation;
 mod optimiser;
 mod presets;

@@ -1,7 +1,7 @@
 //! Group N: the matrix product.
 
 use kernels::{Epilogue, Layout, MatMul, Variant};
-use tests::harness::{Bench, Tolerance, Values, for_kernel};
+use tests::harness::{Bench, Tolerance, Values, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
@@ -40,6 +40,13 @@ const ENDS: [End; 8] = [
 
 const LAYOUTS: [Layout; 3] = [Layout::Plain, Layout::BTransposed, Layout::ATransposed];
 
+fn name(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Portable => "matmul",
+        Variant::Register => "matmul_register",
+    }
+}
+
 fn in_oracle(layout: Layout) -> oracle::Layout {
     match layout {
         Layout::Plain => oracle::Layout::NN,
@@ -67,7 +74,7 @@ fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: En
     let modulations = values.normal(m / tokens * modulation_width);
     let before = (end == End::Add).then(|| values.normal(m * n));
     let save = matches!(end, End::Gelu { save: true } | End::GateResidual { save: true, .. });
-    let trial = Trial::new(format!("matmul ({m}, {n}, {k}), {layout:?}, {end:?}"))
+    let trial = Trial::new(format!("{} ({m}, {n}, {k}), {layout:?}, {end:?}", name(variant)))
         .reads("a", lefts)
         .reads("b", rights)
         .reads("bias", biases)
@@ -296,7 +303,7 @@ pub fn matmul_register() {
 /// What launches choose on their own computes the same.
 #[test]
 fn a_variant_is_chosen_for_every_shape() {
-    for_kernel("matmul", |bench| {
+    on_each_device(|bench| {
         for [m, n, k] in [[5, 7, 3], [8, 12, 16], [8, 12, 15]] {
             for layout in LAYOUTS {
                 matmul_trial(Variant::Portable, [m, n, k], layout, End::Overwrite, 1)
