@@ -10,6 +10,7 @@
 #                                wide         llvmpipe with vectors of 512 bits: subgroups of 16
 #                                hlsl         llvmpipe, on SPIR-V that Microsoft's compiler made of naga's HLSL
 #                                swiftshader  SwiftShader, the software adapter of Chromium
+#                                             (these two run the whole model's tests too)
 #                                languages    SPIR-V, HLSL, DXIL and MSL
 #                                tint         Tint, Chromium's WGSL compiler
 #                                platforms    our code and wgpu's for Windows and macOS, type-checked
@@ -31,27 +32,24 @@ skip() {
     skipped+=("$1")
 }
 
-kernels() {
-    cargo test --quiet --package tests --test kernels
+run() {
+    cargo test --quiet --package tests "${@/#/--test=}"
 }
 
-# What differs from the part `checked` in the adapter alone has no need of the CPU bodies.
-adapter() {
-    env KERNEL_TESTS_WITHOUT_CPU=1 "$@" cargo test --quiet --package tests --test kernels
-}
-
-part_checked() { kernels && cargo test --quiet --package tests --test gradients; }
-part_trusted() { adapter KERNEL_TEST_SHADERS=trusted; }
-part_narrow() { adapter LP_NATIVE_VECTOR_WIDTH=128; }
-part_wide() { adapter LP_NATIVE_VECTOR_WIDTH=512; }
-part_languages() { cargo test --quiet --package tests --test languages; }
+part_checked() { run kernels gradients; }
+part_languages() { run languages; }
 part_platforms() { tests/platforms.sh; }
+
+# The CPU bodies are the same in every part, and were run in the first.
+part_trusted() { (export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_SHADERS=trusted && run kernels); }
+part_narrow() { (export KERNEL_TESTS_WITHOUT_CPU=1 LP_NATIVE_VECTOR_WIDTH=128 && run kernels); }
+part_wide() { (export KERNEL_TESTS_WITHOUT_CPU=1 LP_NATIVE_VECTOR_WIDTH=512 && run kernels); }
 
 part_hlsl() {
     if [ -z "${DXC_LIBRARY:-}" ] && [ ! -f target/tools/dxc/libdxcompiler.so ]; then
         skip hlsl "there is no DXC"
     else
-        adapter KERNEL_TEST_SHADERS=hlsl
+        (export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_SHADERS=hlsl && run kernels model)
     fi
 }
 
@@ -59,7 +57,12 @@ part_swiftshader() {
     if [ ! -f "$swiftshader" ]; then
         skip swiftshader "there is no SwiftShader"
     else
-        adapter VK_DRIVER_FILES="$swiftshader" VK_ICD_FILENAMES="$swiftshader" KERNEL_TEST_ADAPTER=SwiftShader
+        # Older Vulkan loaders know the driver's second name.
+        (
+            export VK_DRIVER_FILES="$swiftshader" VK_ICD_FILENAMES="$swiftshader"
+            export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_ADAPTER=SwiftShader
+            run kernels model
+        )
     fi
 }
 
@@ -70,9 +73,10 @@ part_tint() {
     fi
     cargo run --quiet --package tests --example export-shaders -- target/tools/shaders
     # Without a driver Tint still reads the shaders.
-    [ -f "$swiftshader" ] && export VK_DRIVER_FILES="$swiftshader"
-    node tests/tint/check.mjs target/tools/shaders target/tools/tint/node_modules
-    unset VK_DRIVER_FILES
+    (
+        [ ! -f "$swiftshader" ] || export VK_DRIVER_FILES="$swiftshader"
+        node tests/tint/check.mjs target/tools/shaders target/tools/tint/node_modules
+    )
 }
 
 if [ $# -eq 0 ]; then
