@@ -100,3 +100,13 @@ fn buffers_beyond_the_limit_are_refused() {
         }
     });
 }
+
+#[test]
+fn buffers_beyond_any_address_are_refused() {
+    on_each_device(|bench| {
+        for len in [usize::MAX, usize::MAX - 62, isize::MAX as usize / 4] {
+            let allocated = bench.stream.allocate(len);
+            assert!(matches!(allocated, Err(Error::TooLarge { .. })), "{}: {allocated:?}", bench.device);
+        }
+    });
+}

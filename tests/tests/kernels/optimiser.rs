@@ -119,6 +119,10 @@ pub fn gradient_clip() {
         let empty = bench.output(0);
         let launch = GradientClip { partials: &empty, out: &out, max_norm: 1.0 };
         expect_refusal(launch.launch(&mut bench.stream), "the norm of nothing", &["[0]", "empty"]);
+        for max_norm in [0.0, -1.0, f32::NAN] {
+            let launch = GradientClip { partials: &partials, max_norm, ..launch };
+            expect_refusal(launch.launch(&mut bench.stream), "no norm to clip at", &[&max_norm.to_string()]);
+        }
     });
 }
 

@@ -130,6 +130,11 @@ pub fn label_dropout() {
         let labels = bench.output(0);
         let launch = LabelDropout { labels: &labels, seed: 0, step: 0, probability: 0.1, null_class: 10 };
         expect_refusal(launch.launch(&mut bench.stream), "no labels", &["[0]", "empty"]);
+        let labels = bench.upload(&[1_u32]);
+        for probability in [-0.1, 1.1, f32::NAN] {
+            let launch = LabelDropout { labels: &labels, probability, ..launch };
+            expect_refusal(launch.launch(&mut bench.stream), "no probability", &[&probability.to_string()]);
+        }
     });
 }
 
