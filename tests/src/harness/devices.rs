@@ -12,19 +12,26 @@ use runtime::{Device, DeviceOptions, Error, Kernel, ShaderCode, Shaders};
 pub const ADAPTER: &str = "KERNEL_TEST_ADAPTER";
 /// If this is 1, a missing adapter is a skip and no failure.
 pub const WITHOUT_GPU: &str = "KERNEL_TESTS_WITHOUT_GPU";
+/// `cpu` or `adapter` tests on one of the two alone; both unless it is set.
+pub const DEVICES: &str = "KERNEL_TEST_DEVICES";
 /// How shaders reach the adapter's driver: `checked`, which is the default, or `trusted`.
 pub const SHADERS: &str = "KERNEL_TEST_SHADERS";
 /// Names a folder: a file NAME.wgsl there runs in place of the kernel NAME's own shader.
 pub const SHADER_FOLDER: &str = "KERNEL_TEST_SHADER_FOLDER";
 
-/// The CPU, and the software adapter with WebGPU's default limits.
+/// The CPU, and the software adapter with WebGPU's default limits, or what [`DEVICES`] leaves of them.
 ///
 /// # Panics
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn devices() -> Vec<Device> {
     let open = |options: &DeviceOptions| Device::open(options);
-    let mut devices =
-        vec![open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"))];
+    let cpu = || open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"));
+    let mut devices = match env::var(DEVICES).as_deref() {
+        Err(_) => vec![cpu()],
+        Ok("cpu") => return vec![cpu()],
+        Ok("adapter") => vec![],
+        Ok(other) => panic!("{DEVICES} is `{other}`; it can be cpu or adapter"),
+    };
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
     match open(&DeviceOptions { default_limits: true, shaders: shaders(), ..DeviceOptions::adapter(&name) }) {
         Ok(device) => devices.push(device),
