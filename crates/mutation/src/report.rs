@@ -1,0 +1,133 @@
+//! What a campaign found, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::campaign::Outcome;
+use crate::equivalent::Equivalents;
+use crate::mutant::{Body, Mutant};
+
+/// The part of the mutants that tests must notice.
+const GOAL: f64 = 0.95;
+
+/// A mutant, and what became of it.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    #[serde(flatten)]
+    mutant: Mutant,
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// The reason, if it is listed as changing nothing.
+    equivalent: Option<String>,
+}
+
+/// How many mutants ended how.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counts {
+    mutants: usize,
+    invalid: usize,
+    equivalent: usize,
+    noticed: usize,
+    survived: usize,
+}
+
+/// What a campaign found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    total: Counts,
+    share: f64,
+    stale: Vec<String>,
+    mutants: Vec<Row>,
+}
+
+impl Counts {
+    fn add(&mut self, row: &Row) {
+        self.mutants += 1;
+        match (&row.outcome, row.equivalent.is_some()) {
+            (Outcome::Invalid { .. }, _) => self.invalid += 1,
+            (Outcome::Noticed { .. }, _) => self.noticed += 1,
+            (Outcome::Survived, true) => self.equivalent += 1,
+            (Outcome::Survived, false) => self.survived += 1,
+        }
+    }
+
+    /// The noticed part of what could be noticed.
+    fn share(&self) -> f64 {
+        let all = self.noticed + self.survived;
+        if all == 0 { 1.0 } else { self.noticed as f64 / all as f64 }
+    }
+}
+
+impl Report {
+    /// Of mutants and what became of each. A listed equivalent is stale if a test noticed it or, where
+    /// `complete` says that all mutants were there, if there is none.
+    pub fn new(
+        mutants: Vec<Mutant>,
+        outcomes: Vec<Outcome>,
+        equivalents: &Equivalents,
+        complete: impl Fn(&str) -> bool,
+    ) -> Self {
+        let row = |(mutant, outcome)| Row { equivalent: equivalents.reason(&mutant), mutant, outcome };
+        let mutants: Vec<Row> = mutants.into_iter().zip(outcomes).map(row).collect();
+        let mut stale = Vec::new();
+        for (listed, after) in equivalents.changes() {
+            let rows: Vec<_> = mutants.iter().filter(|row| listed.is(after, &row.mutant)).collect();
+            let what = match rows[..] {
+                [] if complete(&listed.file) => "is no mutant any more",
+                [_, ..] if rows.iter().all(|row| row.outcome != Outcome::Survived) => "is noticed",
+                _ => continue,
+            };
+            stale.push(format!("{}: {} -> {} {what}", listed.file, listed.before, shown(after)));
+        }
+        let mut total = Counts::default();
+        mutants.iter().for_each(|row| total.add(row));
+        Self { share: total.share(), total, stale, mutants }
+    }
+
+    /// Whether enough mutants were noticed.
+    pub fn passes(&self) -> bool {
+        self.share >= GOAL
+    }
+
+    fn counts<K: Ord>(&self, key: impl Fn(&Row) -> K) -> BTreeMap<K, Counts> {
+        let mut counts = BTreeMap::<K, Counts>::new();
+        self.mutants.iter().for_each(|row| counts.entry(key(row)).or_default().add(row));
+        counts
+    }
+}
+
+fn shown(line: &str) -> &str {
+    if line.is_empty() { "(nothing)" } else { line }
+}
+
+fn name(body: Body) -> &'static str {
+    match body {
+        Body::Wgsl => "shaders",
+        Body::Cpu => "CPU bodies",
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |what: &str, counts: &Counts| {
+            let Counts { mutants, invalid, equivalent, noticed, survived } = counts;
+            writeln!(
+                f,
+                "{what:<54}{mutants:>8}{invalid:>8}{equivalent:>11}{noticed:>8}{survived:>9}{:>8.1} %",
+                100.0 * counts.share()
+            )
+        };
+        let files = self.counts(|row| row.mutant.file.clone());
+        files.iter().try_for_each(|(file, counts)| row(file, counts))?;
+        self.counts(|row| row.mutant.body).iter().try_for_each(|(body, counts)| row(name(*body), counts))?;
+        row("all", &self.total)?;
+        writeln!(f, "{:<54}{:>8}{:>8}{:>11}{:>8}{:>9}", "", "mutants", "invalid", "equivalent", "noticed", "survived")?;
+        let survivors = self.mutants.iter().filter(|row| row.outcome == Outcome::Survived && row.equivalent.is_none());
+        for Row { mutant, .. } in survivors {
+            write!(f, "\n{}:{}\n  - {}\n  + {}", mutant.file, mutant.line, mutant.before, shown(&mutant.after))?;
+        }
+        self.stale.iter().try_for_each(|stale| write!(f, "\nstale: {stale}"))
+    }
+}
