@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -64,10 +65,9 @@ impl Campaign {
                 let Some(mutant) = mutants.get(i) else { return Ok(()) };
                 let outcome = self.outcome(mutant).inspect_err(|_| next.store(mutants.len(), Ordering::Relaxed))?;
                 if outcome == Outcome::Survived {
-                    bar.println(format!(
-                        "survived: {}:{}: {} -> {}",
-                        mutant.file, mutant.line, mutant.before, mutant.after
-                    ));
+                    let line = format_args!("survived: {}:{}: {}", mutant.file, mutant.line, mutant.after);
+                    // Where standard error is closed there is nobody to tell.
+                    let _ = bar.suspend(|| writeln!(io::stderr(), "{} of {}, {line}", bar.position(), mutants.len()));
                 }
                 outcomes.lock().map_err(|_| anyhow!("a thread panicked"))?[i] = Some(outcome);
                 bar.inc(1);

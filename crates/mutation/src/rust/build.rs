@@ -12,8 +12,8 @@ use super::{Rewritten, SOURCES, Sources, rewrite};
 
 /// What the rewritten sources ask for the number of the mutant.
 const CHOICE: &str = include_str!("mutant.rs.in");
-/// What precedes a mutant's number in the rewritten sources.
-const MARK: &str = "crate::mutant::on(";
+/// What precedes a function and, as its first argument, a mutant's number in the rewritten sources.
+const MARK: &str = "crate::mutant::";
 
 /// Built tests.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ enum Built {
 fn cargo(workspace: &Path, target: Option<&Path>) -> Result<Built> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["test", "--quiet", "--package", "tests", "--package", "kernels", "--lib", "--test", "kernels"]);
-    command.args(["--no-run", "--message-format", "json"]).current_dir(workspace).stderr(Stdio::inherit());
+    command.args(["--no-run", "--message-format", "json"]).current_dir(workspace).stderr(Stdio::null());
     if let Some(target) = target {
         command.env("CARGO_TARGET_DIR", target);
     }
@@ -136,7 +136,8 @@ impl Diagnostic {
         let place = self.spans.iter().find(|place| place.is_primary)?;
         let text = std::fs::read_to_string(workspace.join(&place.file_name)).ok()?;
         let (_, after) = text.get(..place.byte_start)?.rsplit_once(MARK)?;
-        after.split(|part: char| !part.is_ascii_digit()).next()?.parse().ok()
+        let (_, number) = after.split_once('(')?;
+        number.split(|part: char| !part.is_ascii_digit()).next()?.parse().ok()
     }
 }
 

@@ -194,7 +194,7 @@ impl<'a> Rewriter<'a> {
             Expr::Range(syn::ExprRange { start: Some(start), .. }) => start,
             _ => &mut index.index,
         };
-        **place = parse_quote!((#place + usize::from(crate::mutant::on(#number))));
+        **place = parse_quote!(crate::mutant::next(#number, #place));
     }
 
     fn method(&mut self, call: &mut syn::ExprMethodCall) -> Option<Expr> {
