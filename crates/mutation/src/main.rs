@@ -3,7 +3,7 @@
 
 mod args;
 mod campaign;
-mod equivalent;
+mod known;
 mod mutant;
 mod numbers;
 mod process;
@@ -28,7 +28,7 @@ use rand::seq::SliceRandom;
 
 use crate::args::Args;
 use crate::campaign::Campaign;
-use crate::equivalent::Equivalents;
+use crate::known::Known;
 use crate::mutant::{Body, Mutant};
 use crate::report::Report;
 use crate::tests::Suite;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn check(args: &Args) -> Result<ExitCode> {
     let root = root()?;
-    let equivalents = Equivalents::read(&root)?;
+    let known = Known::read(&root)?;
     let table = tests::table(&root)?;
     if let Some(unknown) = args.kernels.iter().find(|kernel| !table.contains_key(*kernel)) {
         bail!("there is no kernel `{unknown}`");
@@ -88,7 +88,7 @@ fn check(args: &Args) -> Result<ExitCode> {
         let body = if file.starts_with("shaders/") { Body::Wgsl } else { Body::Cpu };
         args.sample.is_none() && args.kernels.is_empty() && args.bodies.has(body)
     };
-    let report = Report::new(mutants, outcomes, &equivalents, complete);
+    let report = Report::new(mutants, outcomes, &known, complete);
     if let Some(path) = &args.report {
         fs::write(path, serde_json::to_vec_pretty(&report)?).with_context(|| path.display().to_string())?;
     }

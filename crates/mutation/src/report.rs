@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::campaign::Outcome;
-use crate::equivalent::Equivalents;
+use crate::known::{Kind, Known};
 use crate::mutant::{Body, Mutant};
 
 /// The part of the mutants that tests must notice.
@@ -14,13 +14,12 @@ const GOAL: f64 = 0.95;
 
 /// A mutant, and what became of it.
 #[derive(Debug, Serialize)]
-pub struct Row {
+struct Row {
     #[serde(flatten)]
     mutant: Mutant,
     #[serde(flatten)]
     outcome: Outcome,
-    /// The reason, if it is listed as changing nothing.
-    equivalent: Option<String>,
+    known: Option<Kind>,
 }
 
 /// How many mutants ended how.
@@ -42,14 +41,21 @@ pub struct Report {
     mutants: Vec<Row>,
 }
 
+impl Row {
+    /// Whether it survived, and is listed as this or not at all.
+    fn survived(&self, known: Option<Kind>) -> bool {
+        self.outcome == Outcome::Survived && self.known == known
+    }
+}
+
 impl Counts {
     fn add(&mut self, row: &Row) {
         self.mutants += 1;
-        match (&row.outcome, row.equivalent.is_some()) {
-            (Outcome::Invalid { .. }, _) => self.invalid += 1,
-            (Outcome::Noticed { .. }, _) => self.noticed += 1,
-            (Outcome::Survived, true) => self.equivalent += 1,
-            (Outcome::Survived, false) => self.survived += 1,
+        match &row.outcome {
+            Outcome::Invalid { .. } => self.invalid += 1,
+            Outcome::Noticed { .. } => self.noticed += 1,
+            Outcome::Survived if row.known == Some(Kind::Equivalent) => self.equivalent += 1,
+            Outcome::Survived => self.survived += 1,
         }
     }
 
@@ -61,25 +67,22 @@ impl Counts {
 }
 
 impl Report {
-    /// Of mutants and what became of each. A listed equivalent is stale if a test noticed it or, where
-    /// `complete` says that all mutants were there, if there is none.
-    pub fn new(
-        mutants: Vec<Mutant>,
-        outcomes: Vec<Outcome>,
-        equivalents: &Equivalents,
-        complete: impl Fn(&str) -> bool,
-    ) -> Self {
-        let row = |(mutant, outcome)| Row { equivalent: equivalents.reason(&mutant), mutant, outcome };
+    /// Of mutants and what became of each. A listed change is stale if a test notices it or, where
+    /// `complete` says that all mutants of its file were there, if there is none.
+    pub fn new(mutants: Vec<Mutant>, outcomes: Vec<Outcome>, known: &Known, complete: impl Fn(&str) -> bool) -> Self {
+        let changes = known.changes();
+        let kind = |mutant: &Mutant| changes.iter().find(|change| change.is(mutant)).map(|change| change.kind);
+        let row = |(mutant, outcome)| Row { known: kind(&mutant), mutant, outcome };
         let mutants: Vec<Row> = mutants.into_iter().zip(outcomes).map(row).collect();
         let mut stale = Vec::new();
-        for (listed, after) in equivalents.changes() {
-            let rows: Vec<_> = mutants.iter().filter(|row| listed.is(after, &row.mutant)).collect();
+        for change in &changes {
+            let rows: Vec<_> = mutants.iter().filter(|row| change.is(&row.mutant)).collect();
             let what = match rows[..] {
-                [] if complete(&listed.file) => "is no mutant any more",
+                [] if complete(&change.file) => "is no mutant any more",
                 [_, ..] if rows.iter().all(|row| row.outcome != Outcome::Survived) => "is noticed",
                 _ => continue,
             };
-            stale.push(format!("{}: {} -> {} {what}", listed.file, listed.before, shown(after)));
+            stale.push(format!("{}: {} -> {} {what}", change.file, change.before, shown(&change.after)));
         }
         let mut total = Counts::default();
         mutants.iter().for_each(|row| total.add(row));
@@ -124,9 +127,16 @@ impl fmt::Display for Report {
         self.counts(|row| row.mutant.body).iter().try_for_each(|(body, counts)| row(name(*body), counts))?;
         row("all", &self.total)?;
         writeln!(f, "{:<54}{:>8}{:>8}{:>11}{:>8}{:>9}", "", "mutants", "invalid", "equivalent", "noticed", "survived")?;
-        let survivors = self.mutants.iter().filter(|row| row.outcome == Outcome::Survived && row.equivalent.is_none());
-        for Row { mutant, .. } in survivors {
-            write!(f, "\n{}:{}\n  - {}\n  + {}", mutant.file, mutant.line, mutant.before, shown(&mutant.after))?;
+        for (title, known) in
+            [("survived", None), ("survived, since these devices do not show it", Some(Kind::Unobservable))]
+        {
+            let mut survivors = self.mutants.iter().filter(|row| row.survived(known)).peekable();
+            if survivors.peek().is_some() {
+                write!(f, "\n{title}:")?;
+            }
+            for Row { mutant, .. } in survivors {
+                write!(f, "\n{}:{}\n  - {}\n  + {}", mutant.file, mutant.line, mutant.before, shown(&mutant.after))?;
+            }
         }
         self.stale.iter().try_for_each(|stale| write!(f, "\nstale: {stale}"))
     }

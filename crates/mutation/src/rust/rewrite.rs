@@ -308,11 +308,10 @@ impl VisitMut for Rewriter<'_> {
             _ => false,
         };
         visit_mut::visit_stmt_mut(self, statement);
-        if goes {
-            if let Some(number) = self.site(span, "", Change::Statement) {
+        if goes
+            && let Some(number) = self.site(span, "", Change::Statement) {
                 *statement = parse_quote!(if !crate::mutant::on(#number) { #statement });
             }
-        }
     }
 }
 
@@ -343,6 +342,7 @@ fn other_operator(operator: &BinOp) -> Option<BinOp> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
 mod tests {
     use super::*;
 
