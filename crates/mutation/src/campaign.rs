@@ -65,9 +65,9 @@ impl Campaign {
                 let Some(mutant) = mutants.get(i) else { return Ok(()) };
                 let outcome = self.outcome(mutant).inspect_err(|_| next.store(mutants.len(), Ordering::Relaxed))?;
                 if outcome == Outcome::Survived {
-                    let line = format_args!("survived: {}:{}: {}", mutant.file, mutant.line, mutant.after);
+                    let survivor = format!("survived: {}:{}: {}", mutant.file, mutant.line, mutant.after);
                     // Where standard error is closed there is nobody to tell.
-                    let _ = bar.suspend(|| writeln!(io::stderr(), "{} of {}, {line}", bar.position(), mutants.len()));
+                    let _ = bar.suspend(|| writeln!(io::stderr(), "{survivor}"));
                 }
                 outcomes.lock().map_err(|_| anyhow!("a thread panicked"))?[i] = Some(outcome);
                 bar.inc(1);

@@ -15,9 +15,11 @@ pub fn other(literal: &str) -> Option<String> {
     let end = plain.find(|part: char| part.is_ascii_alphabetic() && part != 'e').unwrap_or(plain.len());
     let (digits, suffix) = plain.split_at(end);
     if let Ok(value) = digits.parse::<u64>()
-        && !suffix.starts_with('f') && !suffix.starts_with('h') {
-            return Some(format!("{}{suffix}", next(value)));
-        }
+        && !suffix.starts_with('f')
+        && !suffix.starts_with('h')
+    {
+        return Some(format!("{}{suffix}", next(value)));
+    }
     let value: f64 = digits.parse().ok()?;
     let mantissa = digits.split('e').next().unwrap_or_default();
     let significant = mantissa.trim_start_matches(['0', '.']).trim_end_matches('0').replace('.', "").len();

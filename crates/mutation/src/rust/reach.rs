@@ -85,9 +85,10 @@ impl<'ast> Visit<'ast> for Found {
     fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
         if let (syn::Member::Named(name), syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. })) =
             (&field.member, &field.expr)
-            && name == "name" {
-                self.kernels.push(text.value());
-            }
+            && name == "name"
+        {
+            self.kernels.push(text.value());
+        }
         visit::visit_field_value(self, field);
     }
 }

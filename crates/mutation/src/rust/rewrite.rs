@@ -308,10 +308,9 @@ impl VisitMut for Rewriter<'_> {
             _ => false,
         };
         visit_mut::visit_stmt_mut(self, statement);
-        if goes
-            && let Some(number) = self.site(span, "", Change::Statement) {
-                *statement = parse_quote!(if !crate::mutant::on(#number) { #statement });
-            }
+        if goes && let Some(number) = self.site(span, "", Change::Statement) {
+            *statement = parse_quote!(if !crate::mutant::on(#number) { #statement });
+        }
     }
 }
 
