@@ -4,6 +4,7 @@
 #
 #   KERNEL_TEST_ADAPTER=NAME      test on the adapter with NAME in its name, not on llvmpipe
 #   KERNEL_TESTS_WITHOUT_GPU=1    test the CPU alone; what is skipped is said
+#   PROPTEST_CASES=NUMBER         random cases of each kernel on each device, in place of a few dozen
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,5 +1,6 @@
 // Sinusoidal features of times: the cosines, then the sines, of angle = scale · t · frequency.
-// Angles exceed what drivers' own cosines are good for, hence the shared one.
+// Angles exceed what drivers' own cosines are good for, hence the shared one. An angle of 2²⁴ or more,
+// and one that is not finite, has NaN for features: a run that has gone astray is not to look sound.
 //
 // Bindings: time (batch), frequencies (half), out (batch, 2 · half).
 // Launch: one invocation an angle, 64 a workgroup, folded into two dimensions.
@@ -27,7 +28,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
         return;
     }
     let column = i % half;
-    let features = cos_sin(turns(parameters.scale * time[item] * frequencies[column]));
+    let angle = parameters.scale * time[item] * frequencies[column];
+    var features = cos_sin(turns(angle));
+    let bits = bitcast<u32>(angle);
+    if (bits & 0x7fffffffu) >= 0x4b800000u {
+        // 2²⁴ or more, infinite or NaN: NaN by its bits, as arithmetic on it may be optimised away.
+        features = vec2f(bitcast<f32>(bits | 0x7fc00000u));
+    }
     out[item * 2u * half + column] = features.x;
     out[item * 2u * half + half + column] = features.y;
 }

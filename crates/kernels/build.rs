@@ -7,7 +7,8 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use wesl::syntax::{ModulePath, PathOrigin};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shaders");
+    // As it is now, not as it was when this script was compiled: a copied target folder still has the old path.
+    let shaders = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../shaders");
     let out = env::var("OUT_DIR")?;
     println!("cargo::rerun-if-changed={}", shaders.display());
     let mut compiler = wesl::Wesl::new(&shaders);

@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from make import DiT
+from model import DiT
 
 TOLERANCE = 1e-4
 

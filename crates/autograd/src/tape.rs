@@ -21,6 +21,11 @@ impl Variable {
         Self { id: None, value, rows, columns }
     }
 
+    /// A variable with other elements and the same gradient: what reaches either of the two reaches both.
+    pub(crate) fn with_value(&self, value: Buffer) -> Self {
+        Self { value, ..self.clone() }
+    }
+
     /// The elements, row-major.
     pub fn value(&self) -> &Buffer {
         &self.value

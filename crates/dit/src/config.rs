@@ -69,8 +69,10 @@ impl Config {
             return Err(ConfigError(format!("a width of {width} is no multiple of 4 times the heads, {heads}")));
         }
         if self.image_size() > MOST_ELEMENTS || self.tokens() * width > MOST_ELEMENTS {
+            let tokens = self.tokens();
             return Err(ConfigError(format!(
-                "an image of {side}×{side}, or its tokens, would have over {MOST_ELEMENTS} elements"
+                "an image of {channels} channels of {side}×{side}, or its {tokens} tokens of width {width}, would have \
+                 over {MOST_ELEMENTS} elements"
             )));
         }
         if self.tokens() > kernels::MAX_TOKENS {
@@ -125,5 +127,72 @@ impl Config {
         linear("final_layer.adaLN_modulation.1", &[2 * d, d]);
         add("y_embedder.embedding_table.weight", &[self.classes + 1, d]);
         specs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Config =
+        Config { side: 28, channels: 1, patch: 4, width: 128, depth: 4, heads: 4, classes: 10, time_scale: 1000.0 };
+
+    #[test]
+    fn what_is_no_model_is_refused_with_its_sizes() {
+        let refused: [(Config, &[&str]); 24] = [
+            (Config { side: 0, ..SMALL }, &["side is 0"]),
+            (Config { channels: 0, ..SMALL }, &["channels is 0"]),
+            (Config { patch: 0, ..SMALL }, &["patch is 0"]),
+            (Config { width: 0, ..SMALL }, &["width is 0"]),
+            (Config { depth: 0, ..SMALL }, &["depth is 0"]),
+            (Config { heads: 0, ..SMALL }, &["heads is 0"]),
+            (Config { classes: 0, ..SMALL }, &["classes is 0"]),
+            (Config { side: usize::MAX, ..SMALL }, &["side is 18446744073709551615", "65536"]),
+            (Config { width: 65_540, ..SMALL }, &["width is 65540", "65536"]),
+            (Config { depth: 1 << 63, ..SMALL }, &["depth is 9223372036854775808"]),
+            (Config { classes: 65_537, ..SMALL }, &["classes is 65537"]),
+            (Config { patch: 3, ..SMALL }, &["side of 28", "patch, 3"]),
+            (Config { patch: 56, ..SMALL }, &["side of 28", "patch, 56"]),
+            (Config { heads: 3, ..SMALL }, &["width of 128", "heads, 3"]),
+            (Config { heads: 64, ..SMALL }, &["width of 128", "heads, 64"]),
+            (Config { width: 130, ..SMALL }, &["width of 130", "heads, 4"]),
+            (Config { side: 65_536, patch: 65_536, ..SMALL }, &["1 channels of 65536×65536"]),
+            (Config { channels: 65_536, side: 64, patch: 2, ..SMALL }, &["65536 channels of 64×64"]),
+            (Config { side: 4096, patch: 4, width: 65_536, ..SMALL }, &["1048576 tokens of width 65536"]),
+            (Config { side: 148, ..SMALL }, &["1369 tokens", "1364"]),
+            (Config { time_scale: 0.0, ..SMALL }, &["time scale of 0"]),
+            (Config { time_scale: -1.0, ..SMALL }, &["time scale of -1"]),
+            (Config { time_scale: f32::NAN, ..SMALL }, &["time scale of NaN"]),
+            (Config { time_scale: f32::INFINITY, ..SMALL }, &["time scale of inf"]),
+        ];
+        for (config, said) in refused {
+            let message = match config.validate() {
+                Ok(()) => String::from("no error"),
+                Err(error) => error.to_string(),
+            };
+            for word in said {
+                assert!(message.contains(word), "`{word}` is not in: {message}, for {config:?}");
+            }
+        }
+    }
+
+    /// Every combination of extreme sizes: none panics, and what is a model has sizes that kernels take.
+    #[test]
+    fn what_is_accepted_fits_the_kernels() {
+        const SIZES: [usize; 8] = [0, 1, 4, 28, 256, 1 << 16, (1 << 32) + 4, usize::MAX];
+        let mut accepted = 0;
+        for number in 0..SIZES.len().pow(5) {
+            let size = |digit: u32| SIZES[number / SIZES.len().pow(digit) % SIZES.len()];
+            let config =
+                Config { side: size(0), channels: size(1), patch: size(2), width: size(3), heads: size(4), ..SMALL };
+            if config.validate().is_ok() {
+                accepted += 1;
+                assert!(config.tokens() <= kernels::MAX_TOKENS, "{config:?}");
+                assert!(config.image_size() <= MOST_ELEMENTS && config.tokens() * config.width <= MOST_ELEMENTS);
+                assert!((config.width / config.heads).is_multiple_of(4) && config.side.is_multiple_of(config.patch));
+            }
+        }
+        assert!(accepted > 50, "only {accepted} were accepted");
+        assert_eq!(SMALL.validate(), Ok(()));
     }
 }

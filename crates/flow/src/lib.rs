@@ -2,8 +2,10 @@
 //! t = 1, x_t = t · data + (1 − t) · noise, and a network that learns the velocity data − noise.
 
 mod sample;
+mod solver;
 mod train;
 
 pub use autograd::AdamWOptions;
-pub use sample::{SampleOptions, sample};
+pub use sample::{ALWAYS, SampleOptions, integrate, sample};
+pub use solver::{Solver, Velocity};
 pub use train::{Images, StepRecord, TrainOptions, Training};

@@ -73,18 +73,15 @@ impl AdamW<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let len = self.parameters.len();
         shape::expect(&KERNEL, "clip", self.clip, &[2])?;
         let arenas =
             [("gradients", self.gradients), ("first", self.first), ("second", self.second), ("average", self.average)];
-        for (name, buffer) in arenas {
-            shape::expect(&KERNEL, name, buffer, &[len])?;
-        }
+        let len = shape::same_len(&KERNEL, ("parameters", self.parameters), &arenas)?;
         let bias = |beta: f32| 1.0 - f64::from(beta).powf(f64::from(self.step));
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {
-                len: shape::dimension(&KERNEL, "len", len)?,
+                len,
                 rate: self.rate,
                 beta1: self.beta1,
                 beta2: self.beta2,
@@ -96,7 +93,7 @@ impl AdamW<'_> {
             },
             buffers: &[self.gradients, self.clip, self.parameters, self.first, self.second, self.average],
             constants: &[],
-            workgroups: grid(len, 64),
+            workgroups: grid(self.parameters.len(), 64),
         })
     }
 }

@@ -36,14 +36,13 @@ impl Euler<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let len = self.velocity.len();
-        shape::expect(&KERNEL, "x", self.x, &[len])?;
+        let len = shape::same_len(&KERNEL, ("velocity", self.velocity), &[("x", self.x)])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
-            parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)?, dt: self.dt },
+            parameters: Parameters { len, dt: self.dt },
             buffers: &[self.velocity, self.x],
             constants: &[],
-            workgroups: grid(len, 64),
+            workgroups: grid(self.x.len(), 64),
         })
     }
 }

@@ -58,8 +58,8 @@ impl GateBackward<'_> {
         sequence.expect_tokens(&KERNEL, "y", self.y)?;
         sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
         sequence.expect_tokens(&KERNEL, "out_y", self.out_y)?;
-        sequence.expect_modulation(&KERNEL, self.modulation, &[self.gate])?;
-        sequence.expect_modulation(&KERNEL, self.out_modulation, &[self.gate])?;
+        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &[("gate", self.gate)])?;
+        sequence.expect_modulation(&KERNEL, "out_modulation", self.out_modulation, &[])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {

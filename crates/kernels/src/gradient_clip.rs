@@ -26,7 +26,7 @@ pub struct GradientClip<'a> {
     pub partials: &'a Buffer,
     /// (2): norm and factor.
     pub out: &'a Buffer,
-    /// The largest norm that is let through; infinity for no clipping.
+    /// The largest norm that is let through, above 0; infinity for no clipping.
     pub max_norm: f32,
 }
 
@@ -38,6 +38,7 @@ impl GradientClip<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let len = shape::volume(&KERNEL, &[self.partials.len()])?;
         shape::expect(&KERNEL, "out", self.out, &[2])?;
+        shape::ensure(&KERNEL, self.max_norm > 0.0, || format!("max_norm is {}, no positive number", self.max_norm))?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {

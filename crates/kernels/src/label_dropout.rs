@@ -44,6 +44,10 @@ impl LabelDropout<'_> {
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let len = shape::volume(&KERNEL, &[self.labels.len()])?;
+        let probability = self.probability;
+        shape::ensure(&KERNEL, (0.0..=1.0).contains(&probability), || {
+            format!("the probability is {probability}, which is not within 0 and 1")
+        })?;
         let [seed_low, seed_high] = philox::key(self.seed);
         stream.launch(&Launch {
             kernel: &KERNEL,
@@ -51,7 +55,7 @@ impl LabelDropout<'_> {
                 seed_low,
                 seed_high,
                 step: self.step,
-                probability: self.probability,
+                probability,
                 null_class: self.null_class,
                 len: shape::dimension(&KERNEL, "len", len)?,
             },

@@ -57,7 +57,8 @@ impl LayerNormModulate<'_> {
         sequence.expect_tokens(&KERNEL, "x", self.x)?;
         sequence.expect_tokens(&KERNEL, "out", self.out)?;
         sequence.expect_statistics(&KERNEL, self.statistics)?;
-        sequence.expect_modulation(&KERNEL, self.modulation, &[self.shift, self.scale])?;
+        let chunks = [("shift", self.shift), ("scale", self.scale)];
+        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &chunks)?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {

@@ -63,7 +63,7 @@ impl LayerNormModulateBackward<'_> {
         sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
         sequence.expect_tokens(&KERNEL, "out", self.out)?;
         sequence.expect_statistics(&KERNEL, self.statistics)?;
-        sequence.expect_modulation(&KERNEL, self.modulation, &[self.scale])?;
+        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &[("scale", self.scale)])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {

@@ -94,7 +94,7 @@ pub use label_embedding::LabelEmbedding;
 pub use label_embedding_backward::LabelEmbeddingBackward;
 pub use layer_norm_modulate::LayerNormModulate;
 pub use layer_norm_modulate_backward::LayerNormModulateBackward;
-pub use matmul::{Epilogue, Layout, MatMul};
+pub use matmul::{Epilogue, Layout, MatMul, Variant};
 pub use modulation_backward::ModulationBackward;
 pub use mse::Mse;
 pub use mse_backward::MseBackward;

@@ -84,6 +84,16 @@ pub enum Epilogue<'a> {
     },
 }
 
+/// The shaders that compute the same product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// `matmul`: tiles in workgroup memory, any shape.
+    Portable,
+    /// `matmul_register`: tiles in registers, for adapters that run on a CPU. Takes n, and what
+    /// lies along the rows of `a`, in multiples of 4.
+    Register,
+}
+
 /// out = epilogue(a·b)
 #[derive(Debug)]
 pub struct MatMul<'a> {
@@ -106,25 +116,39 @@ pub struct MatMul<'a> {
 }
 
 impl MatMul<'_> {
+    /// Whether the rows of both operands and of the product are whole vec4s.
+    fn fits_register(&self) -> bool {
+        let row_of_a = match self.layout {
+            Layout::ATransposed => self.m,
+            Layout::Plain | Layout::BTransposed => self.k,
+        };
+        row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
+    }
+
     /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let software = stream.device().adapter().is_some_and(|info| info.software);
-        let rows_as_vec4 = match self.layout {
-            Layout::ATransposed => self.m,
-            Layout::Plain | Layout::BTransposed => self.k,
-        };
-        if software && rows_as_vec4.is_multiple_of(4) && self.n.is_multiple_of(4) {
-            self.launch_variant(stream, &REGISTER_KERNEL, [32, 64])
-        } else {
-            self.launch_variant(stream, &KERNEL, [64, 64])
-        }
+        let variant = if software && self.fits_register() { Variant::Register } else { Variant::Portable };
+        self.launch_variant(stream, variant)
     }
 
-    fn launch_variant(&self, stream: &mut Stream, kernel: &'static Kernel, tile: [usize; 2]) -> Result<()> {
+    /// Checks the shapes and launches this variant, for who knows better: all of them run on every
+    /// device, and the CPU has one body for all.
+    ///
+    /// # Errors
+    /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape.
+    pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         let (m, n, k) = (self.m, self.n, self.k);
+        let (kernel, tile) = match variant {
+            Variant::Portable => (&KERNEL, [64, 64]),
+            Variant::Register => (&REGISTER_KERNEL, [32, 64]),
+        };
+        shape::ensure(kernel, variant == Variant::Portable || self.fits_register(), || {
+            format!("rows of vec4s need multiples of 4, which m = {m}, n = {n}, k = {k} are not in {:?}", self.layout)
+        })?;
         shape::expect(kernel, "a", self.a, &[m, k])?;
         shape::expect(kernel, "b", self.b, &[k, n])?;
         shape::expect(kernel, "out", self.out, &[m, n])?;
@@ -158,12 +182,7 @@ impl MatMul<'_> {
                     format!("{m} rows are no multiple of {tokens} tokens")
                 })?;
                 shape::expect(kernel, "modulation", modulation, &[m / tokens, modulation_width])?;
-                shape::ensure(kernel, gate + n <= modulation_width, || {
-                    format!(
-                        "the gate at columns {gate}..{} leaves a modulation of {modulation_width} columns",
-                        gate + n
-                    )
-                })?;
+                shape::expect_columns(kernel, "gate", gate, n, modulation_width)?;
                 parameters.tokens = shape::dimension(kernel, "tokens", tokens)?;
                 parameters.modulation_width = shape::dimension(kernel, "modulation_width", modulation_width)?;
                 parameters.gate = shape::dimension(kernel, "gate", gate)?;

@@ -53,9 +53,12 @@ impl ModulationBackward<'_> {
         sequence.expect_tokens(&KERNEL, "x", self.x)?;
         sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
         sequence.expect_statistics(&KERNEL, self.statistics)?;
-        sequence.expect_modulation(&KERNEL, self.out, &[self.shift, self.scale])?;
+        sequence.expect_modulation(&KERNEL, "out", self.out, &[("shift", self.shift), ("scale", self.scale)])?;
         shape::ensure(&KERNEL, self.shift.abs_diff(self.scale) >= sequence.width, || {
-            format!("the {} columns from {} and from {} on overlap", sequence.width, self.shift, self.scale)
+            format!(
+                "`shift` and `scale`, {} columns from {} and from {} on, overlap",
+                sequence.width, self.shift, self.scale
+            )
         })?;
         stream.launch(&Launch {
             kernel: &KERNEL,

@@ -63,7 +63,7 @@ impl Patchify<'_> {
         let Self { batch, source_batch, channels, side, patch, order, .. } = *self;
         expect_patches(&KERNEL, side, patch)?;
         shape::expect(&KERNEL, "images", self.images, &[source_batch, channels, side, side])?;
-        shape::expect(&KERNEL, "out", self.out, &[batch, channels, side, side])?;
+        shape::expect(&KERNEL, "out", self.out, &patches_shape(batch, channels, side, patch))?;
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {
@@ -86,6 +86,12 @@ pub(crate) fn expect_patches(kernel: &Kernel, side: usize, patch: usize) -> Resu
     shape::ensure(kernel, patch > 0 && side.is_multiple_of(patch), || {
         format!("an image of side {side} cannot be cut into patches of side {patch}")
     })
+}
+
+/// Items, patches down and along an image, and the elements of a patch: a product that cannot wrap
+/// before it is checked.
+pub(crate) fn patches_shape(batch: usize, channels: usize, side: usize, patch: usize) -> [usize; 6] {
+    [batch, side / patch, side / patch, channels, patch, patch]
 }
 
 /// How the elements of a patch lie in its row.

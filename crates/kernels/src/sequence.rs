@@ -34,14 +34,18 @@ impl Sequence {
         shape::expect(kernel, "statistics", buffer, &[self.batch, self.tokens, 2])
     }
 
-    /// Refuses a modulation that is not (B, modulation_width), or too narrow for the chunk at `first`.
-    pub(crate) fn expect_modulation(&self, kernel: &Kernel, buffer: &Buffer, chunks: &[usize]) -> Result<()> {
-        shape::expect(kernel, "modulation", buffer, &[self.batch, self.modulation_width])?;
-        for first in chunks {
-            shape::ensure(kernel, first + self.width <= self.modulation_width, || {
-                let end = first + self.width;
-                format!("the columns {first}..{end} leave a modulation of {} columns", self.modulation_width)
-            })?;
+    /// Refuses a modulation that is not (B, modulation_width), or too narrow for these chunks, given
+    /// by name and first column.
+    pub(crate) fn expect_modulation(
+        &self,
+        kernel: &Kernel,
+        binding: &str,
+        buffer: &Buffer,
+        chunks: &[(&str, usize)],
+    ) -> Result<()> {
+        shape::expect(kernel, binding, buffer, &[self.batch, self.modulation_width])?;
+        for (name, first) in chunks {
+            shape::expect_columns(kernel, name, *first, self.width, self.modulation_width)?;
         }
         Ok(())
     }

@@ -40,6 +40,24 @@ pub(crate) fn expect(kernel: &Kernel, binding: &str, buffer: &Buffer, dimensions
     })
 }
 
+/// Refuses two buffers of different lengths, and empty ones; gives the length as shaders take it.
+pub(crate) fn same_len(kernel: &Kernel, first: (&str, &Buffer), others: &[(&str, &Buffer)]) -> Result<u32> {
+    let len = volume(kernel, &[first.1.len()])?;
+    for (name, buffer) in others {
+        ensure(kernel, buffer.len() == len, || {
+            format!("`{name}` has {} elements, but `{}` has {len}", buffer.len(), first.0)
+        })?;
+    }
+    dimension(kernel, "len", len)
+}
+
+/// Refuses a range of `width` columns from `first` on that leaves a modulation of `columns`.
+pub(crate) fn expect_columns(kernel: &Kernel, what: &str, first: usize, width: usize, columns: usize) -> Result<()> {
+    ensure(kernel, first.checked_add(width).is_some_and(|end| end <= columns), || {
+        format!("`{what}`, {width} columns from {first} on, leaves a modulation of {columns} columns")
+    })
+}
+
 /// A dimension as shaders take it.
 pub(crate) fn dimension(kernel: &Kernel, name: &str, value: usize) -> Result<u32> {
     u32::try_from(value)

@@ -33,14 +33,13 @@ impl Silu<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let len = self.x.len();
-        shape::expect(&KERNEL, "out", self.out, &[len])?;
+        let len = shape::same_len(&KERNEL, ("x", self.x), &[("out", self.out)])?;
         stream.launch(&Launch {
             kernel: &KERNEL,
-            parameters: Parameters { len: shape::dimension(&KERNEL, "len", len)? },
+            parameters: Parameters { len },
             buffers: &[self.x, self.out],
             constants: &[],
-            workgroups: grid(len, 64),
+            workgroups: grid(self.x.len(), 64),
         })
     }
 }

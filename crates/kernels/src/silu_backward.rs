@@ -38,18 +38,14 @@ impl SiluBackward<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let len = self.x.len();
-        shape::expect(&KERNEL, "upstream", self.upstream, &[len])?;
-        shape::expect(&KERNEL, "out", self.out, &[len])?;
+        let others = [("upstream", self.upstream), ("out", self.out)];
+        let len = shape::same_len(&KERNEL, ("x", self.x), &others)?;
         stream.launch(&Launch {
             kernel: &KERNEL,
-            parameters: Parameters {
-                len: shape::dimension(&KERNEL, "len", len)?,
-                accumulate: u32::from(self.accumulate),
-            },
+            parameters: Parameters { len, accumulate: u32::from(self.accumulate) },
             buffers: &[self.x, self.upstream, self.out],
             constants: &[],
-            workgroups: grid(len, 64),
+            workgroups: grid(self.x.len(), 64),
         })
     }
 }

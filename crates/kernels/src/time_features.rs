@@ -20,8 +20,8 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// The cosines, then the sines, of scale · time · frequency for every frequency. Angles must stay
-/// below 2²⁴.
+/// The cosines, then the sines, of scale · time · frequency for every frequency. They are NaN where
+/// the angle is 2²⁴ or more, infinite or NaN.
 #[derive(Debug)]
 pub struct TimeFeatures<'a> {
     /// (batch).
@@ -74,6 +74,9 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 #[multiversion(targets = "simd")]
 fn features(time: f32, frequencies: &[f32], cosines: &mut [f32], sines: &mut [f32]) {
     for (frequency, (cosine, sine)) in frequencies.iter().zip(cosines.iter_mut().zip(sines)) {
-        (*cosine, *sine) = trigonometry::cos_sin(trigonometry::turns(time * frequency));
+        let angle = time * frequency;
+        let (c, s) = trigonometry::cos_sin(trigonometry::turns(angle));
+        let defined = angle.abs() < trigonometry::TURNS_END;
+        (*cosine, *sine) = if defined { (c, s) } else { (f32::NAN, f32::NAN) };
     }
 }

@@ -3,7 +3,7 @@
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
 use crate::cpu::parallel;
-use crate::patchify::{Layout, PatchOrder, expect_patches};
+use crate::patchify::{Layout, PatchOrder, expect_patches, patches_shape};
 use crate::shape;
 
 parameters! {
@@ -51,7 +51,7 @@ impl Unpatchify<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let Self { batch, channels, side, patch, order, .. } = *self;
         expect_patches(&KERNEL, side, patch)?;
-        shape::expect(&KERNEL, "patches", self.patches, &[batch, channels, side, side])?;
+        shape::expect(&KERNEL, "patches", self.patches, &patches_shape(batch, channels, side, patch))?;
         shape::expect(&KERNEL, "out", self.out, &[batch, channels, side, side])?;
         stream.launch(&Launch {
             kernel: &KERNEL,

@@ -68,9 +68,12 @@ impl Suite {
         let mut tests = BTreeMap::new();
         for (kernel, name) in table.iter().filter(|(kernel, _)| wanted(kernel)) {
             let (binary, folder) = binaries.oracle.clone();
-            let device = if body == Body::Cpu { "cpu" } else { "adapter" };
             let mut variables = variables(threads);
-            variables.push(("KERNEL_TEST_DEVICES", device.into()));
+            variables.extend(match body {
+                Body::Wgsl => vec![("KERNEL_TESTS_WITHOUT_CPU", "1".to_owned())],
+                // There is no such adapter.
+                Body::Cpu => vec![("KERNEL_TESTS_WITHOUT_GPU", "1".into()), ("KERNEL_TEST_ADAPTER", "none".into())],
+            });
             let arguments = vec!["--exact".into(), name.clone()];
             let test = Test { name: name.clone(), binary, folder, arguments, variables };
             let time = time(&test)?;

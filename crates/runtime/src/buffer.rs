@@ -44,6 +44,11 @@ impl Buffer {
         Buffer { memory: self.memory.clone(), offset: self.offset + range.start, len: range.len() }
     }
 
+    /// Whether another handle to any part of this memory exists: who would notice if it were overwritten.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.memory) > 1
+    }
+
     /// Whether both are parts of one allocation.
     pub(crate) fn shares_memory_with(&self, other: &Buffer) -> bool {
         self.memory.id == other.memory.id

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::buffer::{Pool, Storage};
+use crate::buffer::{ALIGNMENT, Pool, Storage};
 use crate::gpu::Gpu;
 use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Result, Stream, adapter};
+
+/// What any memory's address can reach, with room for rounding up.
+const MAX_WORDS: usize = isize::MAX as usize / 4 - ALIGNMENT;
 
 /// A wgpu adapter or the CPU. Cloning shares the device.
 #[derive(Clone, Debug)]
@@ -55,6 +58,13 @@ impl Device {
     /// # Errors
     /// [`Error::TooLarge`] above the device's limit, [`Error::OutOfMemory`].
     pub fn allocate(&self, len: usize) -> Result<Buffer> {
+        if len > MAX_WORDS {
+            return Err(Error::TooLarge {
+                what: "a buffer".into(),
+                needed: format!("{len} words"),
+                allowed: format!("{MAX_WORDS}"),
+            });
+        }
         match self.inner.pool.take(len, |words| self.create_storage(words)) {
             // What is kept for reuse may be of other sizes; without it there may be enough.
             Err(Error::OutOfMemory) => {

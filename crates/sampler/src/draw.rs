@@ -26,7 +26,14 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     let steps = labels.len().div_ceil(batch) * args.steps;
     let bar = progress_bar(steps * plan.guidance.len());
     let mut panel = |(index, &guidance): (usize, &f32)| {
-        let options = SampleOptions { steps: args.steps, guidance, seed: args.seed, batch };
+        let options = SampleOptions {
+            solver: args.solver,
+            steps: args.steps,
+            guidance,
+            guided: args.guidance_interval.times(),
+            seed: args.seed,
+            batch,
+        };
         let progress = |step| bar.set_position((index * steps + step) as u64);
         let mut values = sample(&mut stream, &model, &labels, &options, progress)?;
         ensure!(

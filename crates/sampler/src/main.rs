@@ -2,6 +2,7 @@
 
 mod args;
 mod draw;
+mod interval;
 mod lists;
 mod model;
 mod output;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
+use flow::Solver;
 use programs::{check_writable, save_png, say, show};
 
 use crate::args::Args;
@@ -57,7 +59,8 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.no_show {
         show(&picture);
     }
-    say(format_args!("Wrote {} ({plan}, {}, {seconds:.1} s)", args.out.display(), counted(args.steps, "step")));
+    let step = if args.solver == Solver::Euler { "step".into() } else { format!("{} step", args.solver) };
+    say(format_args!("Wrote {} ({plan}, {}, {seconds:.1} s)", args.out.display(), counted(args.steps, &step)));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use dit::{Config, Weights};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
+use tests::harness::devices;
 
 /// A model in miniature, with colour.
 const CONFIG: Config =
@@ -143,6 +144,31 @@ fn draws_what_was_asked_for() {
     assert!(SafeTensors::deserialize(&file).unwrap().tensor("guidance").is_err());
 }
 
+/// Through two steps of a small network the bodies' roundings differ by a few 1e-6; a wrong shader's
+/// images differ by tenths.
+const DEVICES_AGREE: f32 = 1e-4;
+
+#[test]
+fn an_adapter_draws_what_the_cpu_draws_even_with_default_limits() {
+    let place = Place::with_good_files(&wavy_weights());
+    let flags = "--weights w.safetensors --digits 0-4 --count 2 --steps 2 --no-show --save-tensor images.safetensors";
+    place.draw(flags);
+    let (_, cpu) = tensor::<f32>(&place.read("images.safetensors"), "images");
+    for adapter in devices().iter().filter_map(|device| device.adapter()) {
+        // Names may hold spaces and brackets; their first word tells them apart.
+        let name = adapter.name.split_whitespace().next().unwrap();
+        for limits in ["", "--default-limits"] {
+            let output = place.run(&format!("--adapter {name} {limits} {flags}"));
+            assert!(output.status.success(), "{limits}: {}", text(&output.stderr));
+            assert!(text(&output.stdout).contains(name), "{}", text(&output.stdout));
+            let (_, images) = tensor::<f32>(&place.read("images.safetensors"), "images");
+            assert_eq!(images.len(), cpu.len());
+            let worst = images.iter().zip(&cpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= DEVICES_AGREE, "{adapter} {limits}: {worst}");
+        }
+    }
+}
+
 #[test]
 fn without_flags_it_writes_samples_png_where_it_stands() {
     let place = Place::new();
@@ -218,7 +244,7 @@ fn the_devices_are_listed_and_nothing_is_drawn() {
 #[test]
 fn flags_that_cannot_be_meant_are_refused() {
     let place = Place::with_good_files(&wavy_weights());
-    let cases: [(&str, &[&str]); 20] = [
+    let cases: [(&str, &[&str]); 22] = [
         ("--digits 12", &["--digits", "12", "0-9"]),
         ("--digits 3,5 --weights w.safetensors", &["--digits", "5", "0-4"]),
         ("--digits ''", &["--digits"]),
@@ -228,6 +254,8 @@ fn flags_that_cannot_be_meant_are_refused() {
         ("--guidance inf", &["--guidance", "inf"]),
         ("--guidance ''", &["--guidance"]),
         ("--guidance 1,,3", &["--guidance", "1,3,5"]),
+        ("--guidance-interval 0.9..0.1", &["--guidance-interval", "0.1..0.9"]),
+        ("--solver dopri", &["--solver", "midpoint"]),
         ("--steps 0", &["--steps", "0", "1..=10000"]),
         ("--steps 10001", &["--steps", "10001"]),
         ("--count 0", &["--count", "0"]),

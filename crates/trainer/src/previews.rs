@@ -18,7 +18,8 @@ pub fn write(stream: &mut Stream, model: &Dit, path: &Path, seed: u64, batch: us
     let config = model.config();
     let labels: Vec<u32> =
         (0..config.classes.min(ROWS) as u32).flat_map(|class| std::iter::repeat_n(class, COLUMNS)).collect();
-    let options = SampleOptions { steps: 20, guidance: 2.0, seed, batch: (batch / 2).clamp(1, labels.len()) };
+    let batch = (batch / 2).clamp(1, labels.len());
+    let options = SampleOptions { steps: 20, guidance: 2.0, seed, batch, ..SampleOptions::default() };
     let images = sample(stream, model, &labels, &options, |_| {})?;
     let images = Tile::batch(&images, config.channels, config.side)?;
     let sheet = programs::contact_sheet(&[Panel { title: None, columns: COLUMNS, images }], Layout::default())?;

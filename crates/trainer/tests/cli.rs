@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::{fs, thread, time};
 
 use tempfile::TempDir;
+use tests::harness::devices;
 
 /// A folder with a small data set: 40 images of 8 × 8 in two classes, in MNIST's format.
 fn data() -> TempDir {
@@ -62,6 +63,32 @@ fn fail(mut command: Command, status: i32) -> String {
     // clap adds a line that points to --help; everything else is one line.
     assert!(status == 2 || text.lines().count() == 1, "{command:?}: {text}");
     first
+}
+
+/// The two bodies' gradients differ by roundings, which three steps barely show.
+const DEVICES_AGREE: f64 = 1e-3;
+
+#[test]
+fn an_adapter_trains_as_the_cpu_does_even_with_default_limits() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let losses = |out: &Path| -> Vec<f64> {
+        rows(out)[1..].iter().map(|row| row.split(',').nth(1).unwrap().parse().unwrap()).collect()
+    };
+    let run = ["--steps", "3", "--sample-every", "0", "--log-every", "1"];
+    let cpu = folder.path().join("cpu");
+    succeed(tiny(data.path(), &cpu, &run));
+    let cpu = losses(&cpu);
+    assert_eq!(cpu.len(), 3);
+    for adapter in devices().iter().filter_map(|device| device.adapter()) {
+        let out = folder.path().join("adapter");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(["--adapter", &adapter.name, "--default-limits", "--preset", "tiny", "--batch", "8", "--data"]);
+        command.arg(data.path()).arg("--out").arg(&out).args(run);
+        assert!(succeed(command).contains(&adapter.name));
+        for (step, (got, want)) in losses(&out).iter().zip(&cpu).enumerate() {
+            assert!((got - want).abs() <= DEVICES_AGREE * want, "{adapter}, step {step}: {got}, the CPU has {want}");
+        }
+    }
 }
 
 fn rows(out: &Path) -> Vec<String> {

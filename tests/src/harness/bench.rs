@@ -98,11 +98,24 @@ impl Bench {
     }
 
     /// Records a comparison that passed: the relative error, and its share of what is allowed.
-    pub fn observe(&self, kind: Kind, case: String, elements: usize, [error, share]: [f64; 2], reason: &str) {
+    pub fn observe(&self, kind: Kind, case: String, elements: usize, error_and_share: [f64; 2], reason: &str) {
         if let Some(kernel) = self.kernel {
-            let (kernel, device, reason) = (kernel.to_owned(), self.device.clone(), reason.to_owned());
-            Observation { kind, kernel, device, case, elements, error, share, reason }.record();
+            self.observe_for(kernel, kind, case, elements, error_and_share, reason);
         }
+    }
+
+    /// As [`Bench::observe`], as a kernel's that this test is not all about.
+    pub fn observe_for(
+        &self,
+        kernel: &str,
+        kind: Kind,
+        case: String,
+        elements: usize,
+        [error, share]: [f64; 2],
+        reason: &str,
+    ) {
+        let (kernel, device, reason) = (kernel.to_owned(), self.device.clone(), reason.to_owned());
+        Observation { kind, kernel, device, case, elements, error, share, reason }.record();
     }
 
     /// Fails unless the buffer holds exactly these words.

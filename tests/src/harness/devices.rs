@@ -8,30 +8,32 @@ use std::{env, fs, io};
 
 use runtime::{Device, DeviceOptions, Error, Kernel, ShaderCode, Shaders};
 
+use crate::languages::compiled_by_dxc;
+
 /// Names the software adapter to test on; llvmpipe unless it is set.
 pub const ADAPTER: &str = "KERNEL_TEST_ADAPTER";
 /// If this is 1, a missing adapter is a skip and no failure.
 pub const WITHOUT_GPU: &str = "KERNEL_TESTS_WITHOUT_GPU";
-/// `cpu` or `adapter` tests on one of the two alone; both unless it is set.
-pub const DEVICES: &str = "KERNEL_TEST_DEVICES";
-/// How shaders reach the adapter's driver: `checked`, which is the default, or `trusted`.
+/// If this is 1, only the adapter is tested: for a second run, that differs in the adapter alone.
+pub const WITHOUT_CPU: &str = "KERNEL_TESTS_WITHOUT_CPU";
+/// How shaders reach the adapter's driver: `checked`, which is the default, `trusted`, or `hlsl`: through
+/// HLSL, and Microsoft's compiler, as SPIR-V.
 pub const SHADERS: &str = "KERNEL_TEST_SHADERS";
+/// If this is 1, whatever would be skipped is a failure.
+pub const REQUIRED: &str = "BACKENDS_REQUIRED";
 /// Names a folder: a file NAME.wgsl there runs in place of the kernel NAME's own shader.
 pub const SHADER_FOLDER: &str = "KERNEL_TEST_SHADER_FOLDER";
 
-/// The CPU, and the software adapter with WebGPU's default limits, or what [`DEVICES`] leaves of them.
+/// The CPU unless [`WITHOUT_CPU`] is 1, and the software adapter with WebGPU's default limits.
 ///
 /// # Panics
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn devices() -> Vec<Device> {
     let open = |options: &DeviceOptions| Device::open(options);
-    let cpu = || open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}"));
-    let mut devices = match env::var(DEVICES).as_deref() {
-        Err(_) => vec![cpu()],
-        Ok("cpu") => return vec![cpu()],
-        Ok("adapter") => vec![],
-        Ok(other) => panic!("{DEVICES} is `{other}`; it can be cpu or adapter"),
-    };
+    let mut devices = Vec::new();
+    if env::var(WITHOUT_CPU).as_deref() != Ok("1") {
+        devices.push(open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
+    }
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
     match open(&DeviceOptions { default_limits: true, shaders: shaders(), ..DeviceOptions::adapter(&name) }) {
         Ok(device) => devices.push(device),
@@ -52,7 +54,8 @@ fn shaders() -> Shaders {
         // SAFETY: these are the project's own kernels, which stay within their bindings.
         #[allow(unsafe_code)]
         Ok("trusted") => unsafe { Shaders::trusted() },
-        Ok(other) => panic!("{SHADERS} is `{other}`; it can be checked or trusted"),
+        Ok("hlsl") => Shaders::default().replaced_by(compiled_by_dxc),
+        Ok(other) => panic!("{SHADERS} is `{other}`; it can be checked, trusted or hlsl"),
     };
     if env::var_os(SHADER_FOLDER).is_some() { shaders.replaced_by(from_folder) } else { shaders }
 }
@@ -69,7 +72,11 @@ fn from_folder(kernel: &Kernel, _: &[(&'static str, f64)]) -> Option<ShaderCode>
 
 /// Counts a skip and says what is missing, past the test harness, which would swallow what a passing
 /// test prints.
+///
+/// # Panics
+/// Where [`REQUIRED`] is 1.
 pub fn report_skip(what: impl Display) {
+    assert!(env::var(REQUIRED).as_deref() != Ok("1"), "{REQUIRED} is 1, but would be skipped: {what}");
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Where standard error is closed there is nobody to tell.

@@ -8,7 +8,7 @@ mod tolerance;
 mod values;
 
 pub use bench::{Bench, for_kernel, on_each_device};
-pub use devices::{ADAPTER, DEVICES, SHADER_FOLDER, SHADERS, WITHOUT_GPU, devices, report_skip};
+pub use devices::{ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, report_skip};
 pub use observations::{FOLDER, Kind, Observation};
 pub use tolerance::Tolerance;
 pub use values::Values;

@@ -1,10 +1,12 @@
 //! Group E: embeddings, and the layout of patches.
 
 /// Cosines, then sines, of (scale · t) · frequency. The angle is rounded as f32 rounds it: at 1000
-/// its last bit is 6e-5, which is no fault of the kernel.
+/// its last bit is 6e-5, which is no fault of the kernel. From 2²⁴ on, where an f32 is no longer
+/// good to a radian, there is no feature.
 pub fn time_features(time: &[f32], frequencies: &[f32], scale: f32) -> Vec<f64> {
     let row = |t: &f32| {
-        let angles: Vec<f64> = frequencies.iter().map(|f| f64::from(scale * t * f)).collect();
+        let defined = |angle: f32| if angle.abs() < 16_777_216.0 { f64::from(angle) } else { f64::NAN };
+        let angles: Vec<f64> = frequencies.iter().map(|f| defined(scale * t * f)).collect();
         let cosines: Vec<f64> = angles.iter().map(|a| a.cos()).collect();
         cosines.into_iter().chain(angles.into_iter().map(f64::sin)).collect::<Vec<_>>()
     };

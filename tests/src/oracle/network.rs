@@ -28,8 +28,11 @@ pub fn gelu(x: f64) -> f64 {
     0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
 }
 
-/// The derivative of [`gelu`].
+/// The derivative of [`gelu`]; at infinity, its limit.
 pub fn gelu_derivative(x: f64) -> f64 {
+    if x.is_infinite() {
+        return if x > 0.0 { 1.0 } else { 0.0 };
+    }
     let root = (2.0 / PI).sqrt();
     let tanh = (root * (x + 0.044_715 * x.powi(3))).tanh();
     0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * root * (1.0 + 3.0 * 0.044_715 * x * x)
@@ -187,15 +190,17 @@ impl Attention {
         a[..self.head_dim].iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
     }
 
+    /// The scaled score of query i and key j.
+    fn score(&self, qkv: &[f32], b: usize, head: usize, i: usize, j: usize) -> f64 {
+        let (q, k) = (&qkv[self.place(b, i, 0, head)..], &qkv[self.place(b, j, 1, head)..]);
+        self.dot(q, k) / (self.head_dim as f64).sqrt()
+    }
+
     /// Probabilities (T, T) of one head, and log Σ exp of the scaled scores of each query.
     fn probabilities(&self, qkv: &[f32], b: usize, head: usize) -> (Vec<f64>, Vec<f64>) {
-        let score = |i: usize, j: usize| {
-            let (q, k) = (&qkv[self.place(b, i, 0, head)..], &qkv[self.place(b, j, 1, head)..]);
-            self.dot(q, k) / (self.head_dim as f64).sqrt()
-        };
         let (mut all, mut log_sums) = (Vec::new(), Vec::new());
         for i in 0..self.tokens {
-            let scores: Vec<f64> = (0..self.tokens).map(|j| score(i, j)).collect();
+            let scores: Vec<f64> = (0..self.tokens).map(|j| self.score(qkv, b, head, i, j)).collect();
             let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let log_sum = largest + scores.iter().map(|s| (s - largest).exp()).sum::<f64>().ln();
             all.extend(scores.iter().map(|s| (s - log_sum).exp()));
@@ -221,16 +226,46 @@ impl Attention {
 
     /// The gradient in qkv.
     pub fn backward(&self, qkv: &[f32], upstream: &[f32]) -> Vec<f64> {
-        let mut out = vec![0.0; qkv.len()];
-        let root = (self.head_dim as f64).sqrt();
+        let (mut weights, mut deltas) = (Vec::new(), Vec::new());
         for (b, head) in self.heads() {
             let (p, _) = self.probabilities(qkv, b, head);
-            let d_p =
-                |i: usize, j: usize| self.dot(&upstream[self.output(b, i, head)..], &qkv[self.place(b, j, 2, head)..]);
-            let row = |i: usize| (0..self.tokens).map(move |j| (i * self.tokens + j, d_p(i, j)));
-            let mean: Vec<f64> = (0..self.tokens).map(|i| row(i).map(|(ij, d)| p[ij] * d).sum()).collect();
-            let d_score: Vec<f64> =
-                (0..self.tokens).flat_map(row).map(|(ij, d)| p[ij] * (d - mean[ij / self.tokens])).collect();
+            let d_p = |i: usize, j: usize| self.d_weight(qkv, upstream, b, head, i, j);
+            deltas.extend(
+                (0..self.tokens).map(|i| (0..self.tokens).map(|j| p[i * self.tokens + j] * d_p(i, j)).sum::<f64>()),
+            );
+            weights.extend(p);
+        }
+        self.backward_of_weights(qkv, upstream, &weights, &deltas)
+    }
+
+    /// The gradient in qkv, from what the forward pass left as its kernel rounds it: its output, and
+    /// log Σ exp.
+    pub fn backward_from(&self, qkv: &[f32], output: &[f32], log_sum: &[f32], upstream: &[f32]) -> Vec<f64> {
+        let (mut weights, mut deltas) = (Vec::new(), Vec::new());
+        for (b, head) in self.heads() {
+            for i in 0..self.tokens {
+                let at = (b * self.heads + head) * self.tokens + i;
+                let score = |j| self.score(qkv, b, head, i, j);
+                weights.extend((0..self.tokens).map(|j| (score(j) - f64::from(log_sum[at])).exp()));
+                let of_query = self.output(b, i, head);
+                deltas.push(self.dot(&upstream[of_query..], &output[of_query..]));
+            }
+        }
+        self.backward_of_weights(qkv, upstream, &weights, &deltas)
+    }
+
+    /// The gradient in qkv, given the weights (B, H, T, T), and for each query (B, H, T) the sum of
+    /// weights times their gradients.
+    fn backward_of_weights(&self, qkv: &[f32], upstream: &[f32], weights: &[f64], deltas: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; qkv.len()];
+        let root = (self.head_dim as f64).sqrt();
+        let square = self.tokens * self.tokens;
+        let per_head = weights.chunks(square).zip(deltas.chunks(self.tokens));
+        for ((b, head), (p, delta)) in self.heads().zip(per_head) {
+            let d_score: Vec<f64> = (0..square)
+                .map(|ij| (ij, ij / self.tokens, ij % self.tokens))
+                .map(|(ij, i, j)| p[ij] * (self.d_weight(qkv, upstream, b, head, i, j) - delta[i]))
+                .collect();
             for (i, j, d) in self.pairs() {
                 let ij = i * self.tokens + j;
                 let (q, k) = (self.place(b, i, 0, head) + d, self.place(b, j, 1, head) + d);
@@ -240,6 +275,11 @@ impl Attention {
             }
         }
         out
+    }
+
+    /// The gradient at the weight that query i gives value j.
+    fn d_weight(&self, qkv: &[f32], upstream: &[f32], b: usize, head: usize, i: usize, j: usize) -> f64 {
+        self.dot(&upstream[self.output(b, i, head)..], &qkv[self.place(b, j, 2, head)..])
     }
 
     /// Where the output of a token and head starts.
@@ -277,7 +317,10 @@ pub fn matmul(layout: Layout, a: &[f32], b: &[f32], [m, n, k]: [usize; 3]) -> Ve
     assert_eq!((a.len(), b.len()), (m * k, k * n));
     let a = |i: usize, l: usize| f64::from(a[if layout == Layout::TN { l * m + i } else { i * k + l }]);
     let b = |l: usize, j: usize| f64::from(b[if layout == Layout::NT { j * k + l } else { l * n + j }]);
-    (0..m * n).map(|ij| (0..k).map(|l| a(ij / n, l) * b(l, ij % n)).sum()).collect()
+    let rows: Vec<f64> = (0..m * k).map(|il| a(il / k, il % k)).collect();
+    let columns: Vec<f64> = (0..n * k).map(|jl| b(jl % k, jl / k)).collect();
+    let dot = |i: usize, j: usize| rows[i * k..][..k].iter().zip(&columns[j * k..][..k]).map(|(a, b)| a * b).sum();
+    (0..m * n).map(|ij| dot(ij / n, ij % n)).collect()
 }
 
 /// x (rows, columns) plus a bias in each row.
@@ -333,7 +376,11 @@ mod tests {
         let shape = Attention { batch: 2, tokens: 4, heads: 3, head_dim: 2 };
         let mut values = Values::new(3);
         let (qkv, upstream) = (values.normal(2 * 4 * 18), values.normal(2 * 4 * 6));
-        check_gradient(&qkv, &upstream, &shape.backward(&qkv, &upstream), |qkv| shape.forward(qkv).0);
+        let gradient = shape.backward(&qkv, &upstream);
+        check_gradient(&qkv, &upstream, &gradient, |qkv| shape.forward(qkv).0);
+        let (output, log_sum) = shape.forward(&qkv);
+        let again = shape.backward_from(&qkv, &narrow(&output), &narrow(&log_sum), &upstream);
+        assert!(gradient.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-5), "the forward pass leaves enough");
     }
 
     /// One head, two tokens, worked out by hand.

@@ -11,7 +11,8 @@ pub fn sum_of_squares(x: &[f32]) -> f64 {
 /// `max_norm`: 0 where the norm is not finite.
 pub fn gradient_clip(partials: &[f32], max_norm: f32) -> [f64; 2] {
     let norm = wide(partials).iter().sum::<f64>().sqrt();
-    [norm, if norm.is_finite() { (f64::from(max_norm) / norm).min(1.0) } else { 0.0 }]
+    let factor = if norm > f64::from(max_norm) { f64::from(max_norm) / norm } else { 1.0 };
+    [norm, if norm.is_finite() { factor } else { 0.0 }]
 }
 
 /// The settings of a step of AdamW.

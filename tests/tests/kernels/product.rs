@@ -1,12 +1,14 @@
 //! Group N: the matrix product.
 
-use kernels::{Epilogue, Layout, MatMul};
-use runtime::Buffer;
+use kernels::{Epilogue, Layout, MatMul, Variant};
 use tests::harness::{Bench, Tolerance, Values, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
-use super::{expect_refusal, output};
+use super::presets::presets;
+use super::random::{magnitude, random_cases, seed, size};
+use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
+use super::trial::Trial;
 
 /// The epilogues by name, those that can save a·b + bias with and without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +38,31 @@ const ENDS: [End; 8] = [
     End::GateResidual { save: true, width: 2, gate: 0 },
 ];
 
-const LAYOUTS: [(Layout, oracle::Layout); 3] = [
-    (Layout::Plain, oracle::Layout::NN),
-    (Layout::BTransposed, oracle::Layout::NT),
-    (Layout::ATransposed, oracle::Layout::TN),
-];
+const LAYOUTS: [Layout; 3] = [Layout::Plain, Layout::BTransposed, Layout::ATransposed];
+
+fn name(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Portable => "matmul",
+        Variant::Register => "matmul_register",
+    }
+}
+
+fn in_oracle(layout: Layout) -> oracle::Layout {
+    match layout {
+        Layout::Plain => oracle::Layout::NN,
+        Layout::BTransposed => oracle::Layout::NT,
+        Layout::ATransposed => oracle::Layout::TN,
+    }
+}
 
 /// b is divided by √k, so that results are near 1: where GELU bends.
 const TOLERANCE: Tolerance =
     Tolerance::new(1e-5, 1e-5, "a rounding of each of k terms that add up to something near 1, and GELU's own 1e-6");
 
-fn matmul_case(bench: &mut Bench, [m, n, k]: [usize; 3], (layout, oracle_layout): (Layout, oracle::Layout), end: End) {
-    let mut values = Values::new((m * n + k) as u64);
-    let (lefts, rights) = (values.normal(m * k), values.normal(k * n));
-    let rights: Vec<f32> = rights.iter().map(|value| value / (k as f32).sqrt()).collect();
+fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: End, seed: u64) -> Trial {
+    let mut values = Values::new(seed);
+    let lefts = values.normal(m * k);
+    let rights = values.normal(k * n).iter().map(|value| value / (k as f32).sqrt()).collect();
     let (biases, residuals) = (values.normal(n), values.normal(m * n));
     // The most rows that share a gate without all of them sharing it.
     let tokens = (1..m).rev().find(|tokens| m.is_multiple_of(*tokens)).unwrap_or(1);
@@ -59,61 +72,142 @@ fn matmul_case(bench: &mut Bench, [m, n, k]: [usize; 3], (layout, oracle_layout)
         _ => (n, 0),
     };
     let modulations = values.normal(m / tokens * modulation_width);
-    let (a, b) = (bench.upload(&lefts), bench.upload(&rights));
-    let (bias, residual, modulation) = (bench.upload(&biases), bench.upload(&residuals), bench.upload(&modulations));
-    let saved = bench.output(m * n);
-    let (out, before) = output(bench, end == End::Add, m * n);
-    let keep = |save: bool| -> Option<&Buffer> { save.then_some(&saved) };
-    let epilogue = match end {
-        End::Overwrite => Epilogue::Overwrite,
-        End::Add => Epilogue::Add,
-        End::Bias => Epilogue::Bias { bias: &bias },
-        End::Gelu { save } => Epilogue::Gelu { bias: &bias, saved: keep(save) },
-        End::GateResidual { save, .. } => Epilogue::GateResidual {
-            bias: &bias,
-            residual: &residual,
-            modulation: &modulation,
-            modulation_width,
-            gate,
-            tokens,
-            saved: keep(save),
-        },
-    };
-    MatMul { a: &a, b: &b, out: &out, layout, m, n, k, epilogue }.launch(&mut bench.stream).unwrap();
+    let before = (end == End::Add).then(|| values.normal(m * n));
+    let save = matches!(end, End::Gelu { save: true } | End::GateResidual { save: true, .. });
+    let trial = Trial::new(format!("{} ({m}, {n}, {k}), {layout:?}, {end:?}", name(variant)))
+        .reads("a", lefts)
+        .reads("b", rights)
+        .reads("bias", biases)
+        .reads("residual", residuals)
+        .reads("modulation", modulations)
+        .accumulates("out", before, m * n, TOLERANCE);
+    let trial = if save { trial.writes("saved", m * n, TOLERANCE) } else { trial };
+    trial
+        .launch(move |bench, buffers| {
+            let [a, b, bias, residual, modulation, out, rest @ ..] = buffers else { panic!("six buffers or seven") };
+            let saved = rest.first();
+            let epilogue = match end {
+                End::Overwrite => Epilogue::Overwrite,
+                End::Add => Epilogue::Add,
+                End::Bias => Epilogue::Bias { bias },
+                End::Gelu { .. } => Epilogue::Gelu { bias, saved },
+                End::GateResidual { .. } => {
+                    Epilogue::GateResidual { bias, residual, modulation, modulation_width, gate, tokens, saved }
+                }
+            };
+            MatMul { a, b, out, layout, m, n, k, epilogue }.launch_variant(&mut bench.stream, variant)
+        })
+        .oracle(move |arrays| {
+            let [a, b, bias, residual, modulation, out, ..] = arrays else { panic!("six arrays or seven") };
+            let product = oracle::matmul(in_oracle(layout), a, b, [m, n, k]);
+            let biased = add_bias(&product, bias);
+            let gated = |i: usize| {
+                let factor = modulation[i / n / tokens * modulation_width + gate + i % n];
+                f64::from(residual[i]) + f64::from(factor) * biased[i]
+            };
+            let want = match end {
+                End::Overwrite | End::Add => sum(out, &product),
+                End::Bias => biased.clone(),
+                End::Gelu { .. } => biased.iter().map(|x| oracle::gelu(*x)).collect(),
+                End::GateResidual { .. } => (0..m * n).map(gated).collect(),
+            };
+            if save { vec![want, biased] } else { vec![want] }
+        })
+}
 
-    let product = oracle::matmul(oracle_layout, &lefts, &rights, [m, n, k]);
-    let biased = add_bias(&product, &biases);
-    let gated = |i: usize| {
-        let factor = modulations[i / n / tokens * modulation_width + gate + i % n];
-        f64::from(residuals[i]) + f64::from(factor) * biased[i]
-    };
-    let want = match end {
-        End::Overwrite | End::Add => sum(&before, &product),
-        End::Bias => biased.clone(),
-        End::Gelu { .. } => biased.iter().map(|x| oracle::gelu(*x)).collect(),
-        End::GateResidual { .. } => (0..m * n).map(gated).collect(),
-    };
-    let case = format!("matmul ({m}, {n}, {k}), {layout:?}, {end:?}");
-    bench.expect(&case, &out, &want, TOLERANCE);
-    let saved_something = matches!(end, End::Gelu { save: true } | End::GateResidual { save: true, .. });
-    let want = if saved_something { biased } else { vec![f64::NAN; m * n] };
-    bench.expect(format_args!("saved by {case}"), &saved, &want, TOLERANCE);
+/// With everything that the results are linear in times a factor; it takes GELU to its ends.
+fn scaled(trial: Trial, factor: f32) -> Trial {
+    trial.scaled(factor, &["a", "bias", "residual", "out"], 1)
 }
 
 /// Each shape with each layout and epilogue.
-fn matmul_cases(shapes: &[[usize; 3]]) {
-    on_each_device(|bench| {
-        for shape in shapes {
-            for layout in LAYOUTS {
-                for end in ENDS {
-                    matmul_case(bench, *shape, layout, end);
-                }
+fn matmul_cases(bench: &mut Bench, variant: Variant, shapes: &[[usize; 3]]) {
+    for shape in shapes {
+        for layout in LAYOUTS {
+            if !takes(variant, *shape, layout) {
+                continue;
+            }
+            for end in ENDS {
+                matmul_trial(variant, *shape, layout, end, shape.iter().sum::<usize>() as u64).check(bench);
             }
         }
+    }
+}
+
+/// Whether a variant is there for a shape.
+fn takes(variant: Variant, [m, n, k]: [usize; 3], layout: Layout) -> bool {
+    let row_of_a = if layout == Layout::ATransposed { m } else { k };
+    variant == Variant::Portable || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
+}
+
+/// Every Linear of the presets, forward and both gradients, for one item of tokens, and for as many
+/// items where a row is an item.
+fn matmul_presets(bench: &mut Bench, variant: Variant) {
+    const ITEMS: usize = 5;
+    for config in presets() {
+        let (tokens, d, patch) = (config.tokens(), config.width, config.patch_size());
+        let gate = End::GateResidual { save: true, width: 6, gate: 5 };
+        let linears = [
+            ([tokens, d, patch], End::Bias),
+            ([tokens, 3 * d, d], End::Bias),
+            ([tokens, d, d], gate),
+            ([tokens, 4 * d, d], End::Gelu { save: true }),
+            ([tokens, d, 4 * d], gate),
+            ([tokens, patch, d], End::Bias),
+            ([ITEMS, d, 256], End::Bias),
+            ([ITEMS, d, d], End::Bias),
+            ([ITEMS, 6 * d, d], End::Bias),
+            ([ITEMS, 2 * d, d], End::Bias),
+        ];
+        for ([rows, out, inner], end) in linears {
+            matmul_trial(variant, [rows, out, inner], Layout::BTransposed, end, 1).check(bench);
+            matmul_trial(variant, [rows, inner, out], Layout::Plain, End::Overwrite, 2).check(bench);
+            matmul_trial(variant, [out, inner, rows], Layout::ATransposed, End::Add, 3).check(bench);
+        }
+    }
+}
+
+/// Random shapes; the register variant gets multiples of 4 where it needs them.
+fn matmul_random(bench: &mut Bench, variant: Variant) {
+    let options = (proptest::sample::select(LAYOUTS.to_vec()), proptest::sample::select(ENDS.to_vec()));
+    let arguments = (size(150), size(150), size(150), options, magnitude(), seed());
+    random_cases(bench, 48, arguments, |bench, (m, n, k, (layout, end), magnitude, seed)| {
+        let [m, n, k] = match (variant, layout) {
+            (Variant::Portable, _) => [m, n, k],
+            (Variant::Register, Layout::ATransposed) => [m.next_multiple_of(4), n.next_multiple_of(4), k],
+            (Variant::Register, _) => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
+        };
+        scaled(matmul_trial(variant, [m, n, k], layout, end, seed), magnitude).check(bench);
     });
 }
 
-/// Shapes that go to the portable variant on every adapter: n is no multiple of 4.
+/// Magnitudes, zeros and poison, in shapes that fill no tile.
+fn matmul_values(bench: &mut Bench, variant: Variant, shape: [usize; 3]) {
+    for factor in [1e-4, 1e3, 1e4] {
+        for end in ENDS {
+            scaled(matmul_trial(variant, shape, Layout::BTransposed, end, 1), factor).check(bench);
+        }
+    }
+    for layout in LAYOUTS {
+        matmul_trial(variant, shape, layout, End::Add, 1).check_tiny(bench);
+        matmul_trial(variant, shape, layout, End::Overwrite, 1).poison(bench);
+        matmul_trial(variant, shape, layout, End::Add, 1).poison(bench);
+    }
+    for end in [End::Bias, End::Gelu { save: true }, End::GateResidual { save: true, width: 2, gate: 1 }] {
+        matmul_trial(variant, shape, Layout::BTransposed, end, 1).check_tiny(bench);
+        matmul_trial(variant, shape, Layout::BTransposed, end, 1).poison(bench);
+    }
+}
+
+fn matmul_sizes_refused(bench: &mut Bench, variant: Variant) {
+    for layout in LAYOUTS {
+        refuses_sizes(bench, |stream, x, [m, n, k]| {
+            MatMul { a: x, b: x, out: x, layout, m, n, k, epilogue: Epilogue::Overwrite }
+                .launch_variant(stream, variant)
+        });
+    }
+}
+
 #[test]
 pub fn matmul() {
     let shapes = [
@@ -122,24 +216,30 @@ pub fn matmul() {
         [17, 13, 11],
         [63, 1, 16],
         [64, 65, 16],
+        [64, 64, 64],
         [65, 67, 63],
         [1, 70, 33],
         [130, 129, 17],
         [98, 66, 128],
     ];
-    assert!(shapes.iter().all(|[_, n, _]| n % 4 != 0));
-    matmul_cases(&shapes);
     for_kernel("matmul", |bench| {
+        matmul_cases(bench, Variant::Portable, &shapes);
+        matmul_presets(bench, Variant::Portable);
+        matmul_random(bench, Variant::Portable);
+        matmul_values(bench, Variant::Portable, [9, 13, 7]);
+
         let (a, b, out) = (bench.output(6), bench.output(12), bench.output(8));
         let (bias, modulation) = (bench.output(4), bench.output(2 * 5));
         let launch =
             MatMul { a: &a, b: &b, out: &out, layout: Layout::Plain, m: 2, n: 4, k: 3, epilogue: Epilogue::Overwrite };
         refuses_buffers!(bench, launch, MatMul { a, b, out });
-        let mut refuses =
-            |epilogue, what: &str| expect_refusal(MatMul { epilogue, ..launch }.launch(&mut bench.stream), what);
-        refuses(Epilogue::Bias { bias: &out }, "a wrong bias");
-        refuses(Epilogue::Gelu { bias: &out, saved: None }, "a wrong bias before GELU");
-        refuses(Epilogue::Gelu { bias: &bias, saved: Some(&b) }, "a wrong buffer to save to");
+        let mut refuses = |epilogue, what: &str, said: &[&str]| {
+            expect_refusal(MatMul { epilogue, ..launch }.launch(&mut bench.stream), what, said);
+        };
+        refuses(Epilogue::Bias { bias: &out }, "a wrong bias", &["`bias` has 8", "expected 4"]);
+        refuses(Epilogue::Gelu { bias: &out, saved: None }, "a wrong bias before GELU", &["`bias` has 8"]);
+        let saved = Some(&b);
+        refuses(Epilogue::Gelu { bias: &bias, saved }, "a wrong buffer to save to", &["`saved` has 12", "[2, 4]"]);
         let gate = |bias, residual, modulation, gate, tokens, saved| Epilogue::GateResidual {
             bias,
             residual,
@@ -149,43 +249,70 @@ pub fn matmul() {
             tokens,
             saved,
         };
-        refuses(gate(&out, &out, &modulation, 1, 1, None), "a wrong bias before a gate");
-        refuses(gate(&bias, &b, &modulation, 1, 1, None), "a wrong residual");
-        refuses(gate(&bias, &out, &b, 1, 1, None), "a wrong modulation");
-        refuses(gate(&bias, &out, &modulation, 2, 1, None), "a gate that leaves the modulation");
-        refuses(gate(&bias, &out, &modulation, 1, 2, None), "a modulation for other items");
-        refuses(gate(&bias, &out, &modulation, 1, 0, None), "items without tokens");
-        refuses(gate(&bias, &out, &modulation, 1, 3, None), "tokens that do not divide the rows");
-        refuses(gate(&bias, &out, &modulation, 1, 1, Some(&b)), "a wrong buffer to save to after a gate");
+        refuses(gate(&out, &out, &modulation, 1, 1, None), "a wrong bias before a gate", &["`bias` has 8"]);
+        refuses(gate(&bias, &b, &modulation, 1, 1, None), "a wrong residual", &["`residual` has 12", "[2, 4]"]);
+        refuses(gate(&bias, &out, &b, 1, 1, None), "a wrong modulation", &["`modulation` has 12", "[2, 5]"]);
+        let outside = "a gate that leaves the modulation";
+        refuses(gate(&bias, &out, &modulation, 2, 1, None), outside, &["4 columns from 2", "5 columns"]);
+        refuses(gate(&bias, &out, &modulation, usize::MAX, 1, None), outside, &[&usize::MAX.to_string()]);
+        refuses(gate(&bias, &out, &modulation, 1, 2, None), "a modulation for other items", &["[1, 5]"]);
+        refuses(gate(&bias, &out, &modulation, 1, 0, None), "items without tokens", &["2 rows", "0 tokens"]);
+        refuses(gate(&bias, &out, &modulation, 1, 3, None), "tokens that do not divide", &["2 rows", "3 tokens"]);
+        refuses(gate(&bias, &out, &modulation, 1, 1, saved), "a wrong buffer to save to", &["`saved` has 12"]);
+        matmul_sizes_refused(bench, Variant::Portable);
     });
 }
 
-/// Shapes of multiples of 4, which software adapters give to the register variant; m may be any
-/// where a is not transposed.
+/// Shapes of multiples of 4; m may be any where a is not transposed, and k where it is.
 #[test]
 pub fn matmul_register() {
-    matmul_cases(&[
+    let shapes = [
         [4, 4, 4],
         [8, 4, 4],
         [12, 36, 8],
         [7, 4, 12],
         [32, 32, 32],
         [33, 36, 20],
+        [36, 32, 33],
         [68, 100, 36],
         [1, 68, 128],
         [148, 128, 64],
-    ]);
-    // The presets: projections and their gradients of 3 items of 49 tokens, the patch embedding, a token each.
+    ];
     for_kernel("matmul_register", |bench| {
-        for shape in
-            [[147, 384, 128], [147, 512, 128], [147, 128, 512], [147, 128, 16], [147, 16, 128], [196, 256, 256]]
-        {
-            matmul_case(bench, shape, LAYOUTS[1], End::Gelu { save: true });
-            matmul_case(bench, shape, LAYOUTS[0], End::Overwrite);
+        matmul_cases(bench, Variant::Register, &shapes);
+        matmul_presets(bench, Variant::Register);
+        matmul_random(bench, Variant::Register);
+        matmul_values(bench, Variant::Register, [12, 20, 8]);
+
+        let x = bench.output(1);
+        for (layout, [m, n, k]) in [
+            (Layout::Plain, [4, 5, 4]),
+            (Layout::Plain, [4, 4, 7]),
+            (Layout::BTransposed, [4, 4, 6]),
+            (Layout::ATransposed, [9, 4, 4]),
+        ] {
+            let launch = MatMul { a: &x, b: &x, out: &x, layout, m, n, k, epilogue: Epilogue::Overwrite };
+            let said = [format!("m = {m}"), format!("n = {n}"), format!("k = {k}"), format!("{layout:?}")];
+            let launched = launch.launch_variant(&mut bench.stream, Variant::Register);
+            expect_refusal(launched, "a row of no whole vec4s", &said.each_ref().map(String::as_str));
         }
-        matmul_case(bench, [512, 128, 147], LAYOUTS[2], End::Add);
-        matmul_case(bench, [128, 512, 147], LAYOUTS[2], End::Add);
-        matmul_case(bench, [64, 768, 128], LAYOUTS[1], End::Bias);
-        matmul_case(bench, [147, 128, 512], LAYOUTS[1], End::GateResidual { save: true, width: 6, gate: 5 });
+        matmul_sizes_refused(bench, Variant::Register);
+    });
+}
+
+/// What launches choose on their own computes the same.
+#[test]
+fn a_variant_is_chosen_for_every_shape() {
+    on_each_device(|bench| {
+        for [m, n, k] in [[5, 7, 3], [8, 12, 16], [8, 12, 15]] {
+            for layout in LAYOUTS {
+                matmul_trial(Variant::Portable, [m, n, k], layout, End::Overwrite, 1)
+                    .launch(move |bench, b| {
+                        let [a, b, _, _, _, out] = b else { panic!("six buffers") };
+                        MatMul { a, b, out, layout, m, n, k, epilogue: Epilogue::Overwrite }.launch(&mut bench.stream)
+                    })
+                    .check(bench);
+            }
+        }
     });
 }

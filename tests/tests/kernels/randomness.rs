@@ -1,11 +1,15 @@
 //! Group R.
 
 use kernels::{GatherBatch, GaussianNoise, LabelDropout, UniformTime};
+use proptest::prelude::*;
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::randomness as oracle;
 use tests::oracle::wide;
 
-use super::{FOLDED, LENGTHS, expect_refusal};
+use super::presets::{BATCHES, presets};
+use super::random::{random_cases, size};
+use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
+use super::{FOLDED, LENGTHS};
 
 /// Both words of each but the first are in use.
 const SEEDS: [u64; 3] = [0, 0x0123_4567_89ab_cdef, u64::MAX];
@@ -55,6 +59,13 @@ pub fn gather_batch() {
         }
         // More samples than workgroups in a row of them.
         gather_case(bench, [70_001, 1, 66_000], 7, 69_000);
+        for (config, batch) in presets().into_iter().zip(BATCHES) {
+            gather_case(bench, [1021, config.image_size(), batch], SEEDS[1], 1000);
+        }
+        let arguments = (size(2000), size(70), any::<usize>(), any::<u64>(), 0..u64::from(u32::MAX));
+        random_cases(bench, 32, arguments, |bench, (count, size, batch, seed, position)| {
+            gather_case(bench, [count, size, 1 + batch % count.min(100)], seed, position);
+        });
 
         let (images, labels) = (bench.output(8), bench.output(2)); // 6 samples of 5 bytes
         let (out_images, out_labels) = (bench.output(20), bench.output(4));
@@ -72,25 +83,36 @@ pub fn gather_batch() {
         refuses_buffers!(bench, launch, GatherBatch { images, labels, out_images, out_labels });
         let (out_images, out_labels) = (bench.output(35), bench.output(7));
         let larger = GatherBatch { out_images: &out_images, out_labels: &out_labels, batch: 7, ..launch };
-        expect_refusal(larger.launch(&mut bench.stream), "a batch larger than the data set");
+        expect_refusal(larger.launch(&mut bench.stream), "a batch larger than the data set", &["7 samples", "of 6"]);
+        refuses_sizes(bench, |stream, x, [count, size, batch]| {
+            let (images, labels, out_images, out_labels, seed, position) = (x, x, x, x, 0, u64::MAX);
+            GatherBatch { images, labels, out_images, out_labels, seed, position, count, size, batch }.launch(stream)
+        });
     });
+}
+
+fn dropout_case(bench: &mut Bench, len: usize, seed: u64, step: u32, probability: f32) {
+    let before = Values::new(len as u64).below(10, len);
+    let labels = bench.upload(&before);
+    LabelDropout { labels: &labels, seed, step, probability, null_class: 10 }.launch(&mut bench.stream).unwrap();
+    let want = oracle::label_dropout(&before, seed, step, probability, 10);
+    let case = format_args!("label_dropout ({len}), seed {seed}, step {step}, probability {probability}");
+    bench.expect_words(case, &labels, &want);
 }
 
 #[test]
 pub fn label_dropout() {
     for_kernel("label_dropout", |bench| {
-        for (len, (probability, step)) in LENGTHS.iter().zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].iter().cycle()) {
-            for seed in seeds_for(*len) {
-                let before = Values::new(*len as u64).below(10, *len);
-                let labels = bench.upload(&before);
-                LabelDropout { labels: &labels, seed, step: *step, probability: *probability, null_class: 10 }
-                    .launch(&mut bench.stream)
-                    .unwrap();
-                let want = oracle::label_dropout(&before, seed, *step, *probability, 10);
-                let case = format_args!("label_dropout ({len}), seed {seed}, step {step}, probability {probability}");
-                bench.expect_words(case, &labels, &want);
+        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        for (len, (probability, step)) in lengths.zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].into_iter().cycle()) {
+            for seed in seeds_for(len) {
+                dropout_case(bench, len, seed, step, probability);
             }
         }
+        let arguments = (size(3000), any::<u64>(), any::<u32>(), 0.0_f32..=1.0);
+        random_cases(bench, 32, arguments, |bench, (len, seed, step, probability)| {
+            dropout_case(bench, len, seed, step, probability);
+        });
         // Each draw as the probability: it is not below itself, but below the next number.
         let before = [3; 64];
         for b in 0..64 {
@@ -107,7 +129,12 @@ pub fn label_dropout() {
         }
         let labels = bench.output(0);
         let launch = LabelDropout { labels: &labels, seed: 0, step: 0, probability: 0.1, null_class: 10 };
-        expect_refusal(launch.launch(&mut bench.stream), "no labels");
+        expect_refusal(launch.launch(&mut bench.stream), "no labels", &["[0]", "empty"]);
+        let labels = bench.upload(&[1_u32]);
+        for probability in [-0.1, 1.1, f32::NAN] {
+            let launch = LabelDropout { labels: &labels, probability, ..launch };
+            expect_refusal(launch.launch(&mut bench.stream), "no probability", &[&probability.to_string()]);
+        }
     });
 }
 
@@ -133,32 +160,46 @@ pub fn gaussian_noise() {
             noise_case(bench, shape, seed, step + 1, 4_000_000_000);
         }
         noise_case(bench, [FOLDED, 1], 1, 2, 3);
+        for (config, batch) in presets().into_iter().zip(BATCHES) {
+            noise_case(bench, [batch, config.image_size()], SEEDS[1], 5, 0);
+        }
+        let arguments = (size(60), size(200), any::<u64>(), any::<u32>(), 0..u32::MAX - 60);
+        random_cases(bench, 32, arguments, |bench, (items, size, seed, step, first_item)| {
+            noise_case(bench, [items, size], seed, step, first_item);
+        });
         let out = bench.output(6);
         let launch = GaussianNoise { out: &out, seed: 0, step: 0, first_item: 0, items: 2, size: 3 };
         refuses_buffers!(bench, launch, GaussianNoise { out });
         let beyond = GaussianNoise { first_item: u32::MAX - 1, ..launch };
-        expect_refusal(beyond.launch(&mut bench.stream), "items beyond 32 bits");
+        expect_refusal(beyond.launch(&mut bench.stream), "items beyond 32 bits", &["2 items", "4294967294"]);
+        refuses_sizes(bench, |stream, x, [items, size, first]| {
+            GaussianNoise { out: x, seed: 0, step: 0, first_item: first as u32, items, size }.launch(stream)
+        });
     });
+}
+
+fn time_case(bench: &mut Bench, len: usize, seed: u64, step: u32) {
+    let out = bench.output(len);
+    UniformTime { out: &out, seed, step }.launch(&mut bench.stream).unwrap();
+    let want = oracle::uniform_time(seed, step, len);
+    bench.expect(format_args!("uniform_time ({len}), seed {seed}, step {step}"), &out, &want, Tolerance::EXACT);
+    assert!(wide(&bench.read::<f32>(&out)).iter().all(|t| 0.0 < *t && *t < 1.0));
 }
 
 #[test]
 pub fn uniform_time() {
     for_kernel("uniform_time", |bench| {
-        for (len, step) in LENGTHS.iter().zip([0, 1, 1_000_000, u32::MAX].iter().cycle()) {
-            for seed in seeds_for(*len) {
-                let out = bench.output(*len);
-                UniformTime { out: &out, seed, step: *step }.launch(&mut bench.stream).unwrap();
-                let want = oracle::uniform_time(seed, *step, *len);
-                bench.expect(
-                    format_args!("uniform_time ({len}), seed {seed}, step {step}"),
-                    &out,
-                    &want,
-                    Tolerance::EXACT,
-                );
-                assert!(wide(&bench.read::<f32>(&out)).iter().all(|t| 0.0 < *t && *t < 1.0));
+        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        for (len, step) in lengths.zip([0, 1, 1_000_000, u32::MAX].into_iter().cycle()) {
+            for seed in seeds_for(len) {
+                time_case(bench, len, seed, step);
             }
         }
+        random_cases(bench, 32, (size(3000), any::<u64>(), any::<u32>()), |bench, (len, seed, step)| {
+            time_case(bench, len, seed, step);
+        });
         let out = bench.output(0);
-        expect_refusal(UniformTime { out: &out, seed: 0, step: 0 }.launch(&mut bench.stream), "no times");
+        let launch = UniformTime { out: &out, seed: 0, step: 0 };
+        expect_refusal(launch.launch(&mut bench.stream), "no times", &["[0]", "empty"]);
     });
 }

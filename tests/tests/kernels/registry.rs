@@ -5,45 +5,96 @@ use std::fs;
 use std::path::Path;
 
 use kernels::REGISTRY;
-use naga::{AddressSpace, Module, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
-use runtime::{Access, Kernel};
+use naga::{AddressSpace, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
+use runtime::Access;
+use tests::languages::module;
 
-use super::{embeddings, flow, network, optimiser, product, randomness};
+use super::{activations, arithmetic, attention, embeddings, flow, normalisation, optimiser, product, randomness};
 
 /// The oracle test of each kernel.
 const TESTS: &[(&str, fn())] = &[
     ("adamw", optimiser::adamw),
-    ("add", network::add),
+    ("add", arithmetic::add),
     ("add_positions", embeddings::add_positions),
-    ("attention", network::attention),
-    ("attention_backward", network::attention_backward),
-    ("column_sum", network::column_sum),
+    ("attention", attention::attention),
+    ("attention_backward", attention::attention_backward),
+    ("column_sum", arithmetic::column_sum),
     ("euler", flow::euler),
-    ("fill", network::fill),
+    ("fill", arithmetic::fill),
     ("flow_point", flow::flow_point),
-    ("gate_backward", network::gate_backward),
+    ("gate_backward", normalisation::gate_backward),
     ("gather_batch", randomness::gather_batch),
     ("gaussian_noise", randomness::gaussian_noise),
-    ("gelu_backward", network::gelu_backward),
+    ("gelu_backward", activations::gelu_backward),
     ("gradient_clip", optimiser::gradient_clip),
     ("guidance_euler", flow::guidance_euler),
     ("label_dropout", randomness::label_dropout),
     ("label_embedding", embeddings::label_embedding),
     ("label_embedding_backward", embeddings::label_embedding_backward),
-    ("layer_norm_modulate", network::layer_norm_modulate),
-    ("layer_norm_modulate_backward", network::layer_norm_modulate_backward),
+    ("layer_norm_modulate", normalisation::layer_norm_modulate),
+    ("layer_norm_modulate_backward", normalisation::layer_norm_modulate_backward),
     ("matmul", product::matmul),
     ("matmul_register", product::matmul_register),
-    ("modulation_backward", network::modulation_backward),
+    ("modulation_backward", normalisation::modulation_backward),
     ("mse", flow::mse),
     ("mse_backward", flow::mse_backward),
     ("patchify", embeddings::patchify),
-    ("silu", network::silu),
-    ("silu_backward", network::silu_backward),
+    ("silu", activations::silu),
+    ("silu_backward", activations::silu_backward),
     ("sum_of_squares", optimiser::sum_of_squares),
     ("time_features", embeddings::time_features),
     ("uniform_time", randomness::uniform_time),
     ("unpatchify", embeddings::unpatchify),
+];
+
+/// Where the gradient of a kernel's outputs at its inputs comes from.
+enum Gradient {
+    /// From these kernels.
+    By(&'static [&'static str]),
+    /// It is the upstream gradient itself.
+    Upstream,
+    /// It computes a gradient.
+    Backward,
+    /// Nothing is differentiated through it: what it serves.
+    Outside(&'static str),
+}
+
+use Gradient::{Backward, By, Outside, Upstream};
+
+const GRADIENTS: &[(&str, Gradient)] = &[
+    ("adamw", Outside("the optimiser")),
+    ("add", Upstream),
+    ("add_positions", Upstream),
+    ("attention", By(&["attention_backward"])),
+    ("attention_backward", Backward),
+    ("column_sum", Backward),
+    ("euler", Outside("sampling")),
+    ("fill", Outside("initial values")),
+    ("flow_point", Outside("training data")),
+    ("gate_backward", Backward),
+    ("gather_batch", Outside("training data")),
+    ("gaussian_noise", Outside("training data and sampling")),
+    ("gelu_backward", Backward),
+    ("gradient_clip", Outside("the optimiser")),
+    ("guidance_euler", Outside("sampling")),
+    ("label_dropout", Outside("training data")),
+    ("label_embedding", By(&["label_embedding_backward"])),
+    ("label_embedding_backward", Backward),
+    ("layer_norm_modulate", By(&["layer_norm_modulate_backward", "modulation_backward"])),
+    ("layer_norm_modulate_backward", Backward),
+    // The products of its backward are products; the rest are its bias's and its epilogues'.
+    ("matmul", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
+    ("matmul_register", By(&["matmul_register", "column_sum", "gelu_backward", "gate_backward"])),
+    ("modulation_backward", Backward),
+    ("mse", By(&["mse_backward"])),
+    ("mse_backward", Backward),
+    ("patchify", By(&["unpatchify"])),
+    ("silu", By(&["silu_backward"])),
+    ("silu_backward", Backward),
+    ("sum_of_squares", Outside("the optimiser")),
+    ("time_features", Outside("times are given, not learnt")),
+    ("uniform_time", Outside("training data")),
+    ("unpatchify", By(&["patchify"])),
 ];
 
 /// WebGPU's default limits.
@@ -52,12 +103,6 @@ const INVOCATIONS: u32 = 256;
 
 fn names() -> BTreeSet<&'static str> {
     REGISTRY.iter().map(|kernel| kernel.name).collect()
-}
-
-/// The shader of a kernel.
-pub(super) fn module(kernel: &Kernel) -> Module {
-    naga::front::wgsl::parse_str(kernel.wgsl)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
 }
 
 #[test]
@@ -79,6 +124,29 @@ fn every_kernel_has_a_test() {
     let tested: BTreeMap<&str, fn()> = TESTS.iter().copied().collect();
     assert_eq!(tested.len(), TESTS.len(), "a kernel stands twice in the table of tests");
     assert_eq!(tested.into_keys().collect::<BTreeSet<_>>(), names());
+}
+
+#[test]
+fn every_differentiable_kernel_has_its_backward() {
+    let stated: BTreeMap<&str, &Gradient> = GRADIENTS.iter().map(|(name, gradient)| (*name, gradient)).collect();
+    assert_eq!(stated.len(), GRADIENTS.len(), "a kernel stands twice in the table of gradients");
+    assert_eq!(stated.keys().copied().collect::<BTreeSet<_>>(), names());
+    let mut used = BTreeSet::new();
+    for (name, gradient) in &stated {
+        match gradient {
+            By(kernels) => {
+                assert!(!kernels.is_empty(), "{name} names no backward");
+                used.extend(kernels.iter().copied());
+            }
+            Outside(purpose) => assert!(!purpose.is_empty(), "{name} does not say what it serves"),
+            Upstream | Backward => {}
+        }
+    }
+    let unknown: Vec<_> = used.difference(&names()).copied().collect();
+    assert!(unknown.is_empty(), "named as a backward, but no kernel: {unknown:?}");
+    let backward = stated.iter().filter(|(_, gradient)| matches!(gradient, Backward)).map(|(name, _)| *name);
+    let idle: Vec<_> = backward.filter(|name| !used.contains(name)).collect();
+    assert!(idle.is_empty(), "no kernel's gradient: {idle:?}");
 }
 
 #[test]

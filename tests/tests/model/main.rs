@@ -1,8 +1,10 @@
 //! The whole model: against PyTorch, against finite differences, and in training.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking
 
+mod determinism;
 mod finite_differences;
 mod golden;
+mod guidance;
 mod training;
 
 use autograd::{Gradients, Tape};

@@ -17,6 +17,9 @@ pub(crate) fn cos_sin(turns: u32) -> (f32, f32) {
     (signed(first, quadrant + 1), signed(second, quadrant))
 }
 
+/// Angles from here on, where f32 is no longer good to a radian, are beyond [`turns`].
+pub(crate) const TURNS_END: f32 = 16_777_216.0;
+
 /// An angle in radians, in 2⁻³² of a turn, for |radians| < 2²⁴.
 #[inline(always)]
 pub(crate) fn turns(radians: f32) -> u32 {

@@ -1,0 +1,22 @@
+//! Writes each kernel's linked WGSL to `DIR/NAME.wgsl`, and to `DIR/constants.json` every set of
+//! constants that launches give it: for compilers that are not Rust.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use kernels::REGISTRY;
+use tests::languages::constants;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(env::args_os().nth(1).ok_or("usage: export-shaders DIR")?);
+    fs::create_dir_all(&folder)?;
+    let mut all: BTreeMap<&str, Vec<BTreeMap<&str, f64>>> = BTreeMap::new();
+    for kernel in REGISTRY {
+        fs::write(folder.join(kernel.name).with_extension("wgsl"), kernel.wgsl)?;
+        all.insert(kernel.name, constants(kernel).into_iter().map(|set| set.into_iter().collect()).collect());
+    }
+    fs::write(folder.join("constants.json"), serde_json::to_vec_pretty(&all)?)?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Kernels as naga's modules, with a launch's constants in them.
+
+use std::collections::BTreeSet;
+
+use kernels::REGISTRY;
+use naga::back::PipelineConstants;
+use naga::back::pipeline_constants::process_overrides;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{Module, ShaderStage};
+use runtime::Kernel;
+
+use super::constants;
+
+/// Every shader's entry point.
+pub const ENTRY: (ShaderStage, &str) = (ShaderStage::Compute, "main");
+
+/// The shader of a kernel.
+pub fn module(kernel: &Kernel) -> Module {
+    naga::front::wgsl::parse_str(kernel.wgsl)
+        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
+}
+
+/// Runs a check on every kernel with every set of its constants: the kernel, the module that
+/// these make of its shader, and the case's name.
+pub fn for_each_module(mut check: impl FnMut(&'static Kernel, &Module, &ModuleInfo, &str)) {
+    for kernel in REGISTRY {
+        let (module, info) = validated(kernel);
+        let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, value)| value.name.as_deref()).collect();
+        for constants in constants(kernel) {
+            let case = format!("{} {constants:?}", kernel.name);
+            assert_eq!(constants.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), declared, "{case}");
+            let (module, info) = with_constants(&module, &info, &constants, &case);
+            check(kernel, &module, &info, &case);
+        }
+    }
+}
+
+/// The module of a kernel with these constants in it.
+pub fn specialise(kernel: &Kernel, constants: &[(&'static str, f64)]) -> (Module, ModuleInfo) {
+    let (module, info) = validated(kernel);
+    with_constants(&module, &info, constants, kernel.name)
+}
+
+fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
+    let module = module(kernel);
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    let info = info.unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)));
+    (module, info)
+}
+
+fn with_constants(
+    module: &Module,
+    info: &ModuleInfo,
+    constants: &[(&'static str, f64)],
+    case: &str,
+) -> (Module, ModuleInfo) {
+    let values: PipelineConstants = constants.iter().map(|(name, value)| ((*name).into(), *value)).collect();
+    let (module, info) =
+        process_overrides(module, info, Some(ENTRY), &values).unwrap_or_else(|e| panic!("{case}: {e}"));
+    (module.into_owned(), info.into_owned())
+}

@@ -1,0 +1,121 @@
+//! Group N: filling, adding, and sums of columns.
+
+use kernels::{Add, ColumnSum, Fill};
+use proptest::prelude::*;
+use tests::harness::{Tolerance, Values, for_kernel};
+use tests::oracle::{self, sum};
+
+use super::presets::{FEW, presets};
+use super::random::{magnitude, random_cases, seed, size};
+use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
+use super::trial::Trial;
+use super::{FOLDED, LENGTHS};
+
+fn fill_trial(len: usize, value: f32) -> Trial {
+    Trial::new(format!("fill ({len}) with {value:e}"))
+        .writes("out", len, Tolerance::EXACT)
+        .launch(move |bench, b| Fill { out: &b[0], value }.launch(&mut bench.stream))
+        .oracle(move |_| vec![vec![f64::from(value); len]])
+}
+
+#[test]
+pub fn fill() {
+    for_kernel("fill", |bench| {
+        for len in LENGTHS {
+            fill_trial(len, -1.5e-4).check(bench);
+        }
+        for value in [0.0, 1e-30, -1e30, f32::MAX, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            fill_trial(65, value).check(bench);
+        }
+        random_cases(bench, 24, (size(5000), -1e9_f32..1e9), |bench, (len, value)| fill_trial(len, value).check(bench));
+        let empty = bench.output(0);
+        expect_refusal(Fill { out: &empty, value: 1.0 }.launch(&mut bench.stream), "filling nothing", &["[0]"]);
+    });
+}
+
+fn add_trial(len: usize, seed: u64) -> Trial {
+    let mut values = Values::new(seed);
+    Trial::new(format!("add ({len})"))
+        .reads("x", values.spread(len))
+        .changes("out", values.spread(len), Tolerance::new(0.0, 1e-7, "one rounding"))
+        .launch(|bench, b| Add { x: &b[0], out: &b[1] }.launch(&mut bench.stream))
+        .oracle(|a| vec![sum(&a[1], &oracle::wide(&a[0]))])
+}
+
+#[test]
+pub fn add() {
+    for_kernel("add", |bench| {
+        for len in LENGTHS {
+            add_trial(len, len as u64).check(bench);
+        }
+        for config in presets() {
+            let tokens = FEW * config.tokens() * config.width;
+            add_trial(tokens, 1).check(bench);
+        }
+        random_cases(bench, 32, (size(5000), seed()), |bench, (len, seed)| add_trial(len, seed).check(bench));
+        add_trial(131, 1).check_tiny(bench);
+        add_trial(131, 1).poison(bench);
+        let x = bench.output(3);
+        refuses_buffers!(bench, Add { x: &x, out: &x }, Add { x, out });
+    });
+}
+
+fn column_sum_trial([rows, columns]: [usize; 2], scale: f32, accumulate: bool, magnitude: f32, seed: u64) -> Trial {
+    let mut values = Values::new(seed);
+    let (x, before) = (values.normal(rows * columns), accumulate.then(|| values.normal(columns)));
+    Trial::new(format!("column_sum ({rows}, {columns}), scale {scale}, accumulate {accumulate}"))
+        .reads("x", x)
+        .accumulates("out", before, columns, Tolerance::sum(rows))
+        .launch(move |bench, b| {
+            ColumnSum { x: &b[0], out: &b[1], rows, columns, scale, accumulate }.launch(&mut bench.stream)
+        })
+        .oracle(move |a| vec![sum(&a[1], &oracle::network::column_sum(&a[0], columns, scale))])
+        .scaled(magnitude, &["x", "out"], 1)
+}
+
+#[test]
+pub fn column_sum() {
+    let shapes = [
+        [1, 1],
+        [1, 5],
+        [3, 1],
+        [2, 3],
+        [7, 33],
+        [8, 32],
+        [9, 31],
+        [64, 64],
+        [257, 67],
+        [3, 1027],
+        [61_001, 3],
+        [1, FOLDED / 4],
+    ];
+    // The presets' biases: of tokens, of a patch, of an item's modulation; and the loss of a batch.
+    let biases = presets().into_iter().flat_map(|config| {
+        let (tokens, width) = (FEW * config.tokens(), config.width);
+        let columns = [width, 3 * width, 4 * width, config.patch_size()];
+        columns.map(|columns| [tokens, columns]).into_iter().chain([[64, 6 * width], [128, 2 * width], [128, 1]])
+    });
+    let shapes: Vec<[usize; 2]> = shapes.into_iter().chain(biases).collect();
+    for_kernel("column_sum", |bench| {
+        for (shape, accumulate) in shapes.iter().flat_map(|shape| [(*shape, false), (*shape, true)]) {
+            column_sum_trial(shape, -0.75, accumulate, 1.0, shape[0] as u64).check(bench);
+        }
+        for (scale, magnitude) in [(1.0, 1e4), (1.0 / 64.0, 1e-4), (0.0, 1.0)] {
+            column_sum_trial([67, 41], scale, true, magnitude, 2).check(bench);
+        }
+        let arguments = (size(300), size(200), -2.0_f32..2.0, any::<bool>(), magnitude(), seed());
+        random_cases(bench, 32, arguments, |bench, (rows, columns, scale, accumulate, magnitude, seed)| {
+            column_sum_trial([rows, columns], scale, accumulate, magnitude, seed).check(bench);
+        });
+        column_sum_trial([19, 37], 0.5, true, 1.0, 3).check_tiny(bench);
+        column_sum_trial([19, 37], 0.5, true, 1.0, 3).poison(bench);
+        column_sum_trial([9, 3], 0.5, false, 1.0, 3).poison(bench);
+
+        let (x, out) = (bench.output(6), bench.output(3));
+        let launch = ColumnSum { x: &x, out: &out, rows: 2, columns: 3, scale: 1.0, accumulate: false };
+        refuses_buffers!(bench, launch, ColumnSum { x, out });
+        refuses_sizes(bench, |stream, x, [rows, columns]| {
+            ColumnSum { x, out: x, rows, columns, scale: 1.0, accumulate: false }.launch(stream)
+        });
+    });
+}

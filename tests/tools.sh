@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Fetches the compilers and drivers that the shaders are checked with into target/tools, which git
+# ignores: nothing is installed on the machine. What is there already stays; what cannot be fetched is
+# said, and the others are fetched all the same. For Linux on x86-64.
+#
+#   tests/tools.sh               all of them
+#   tests/tools.sh NAME...       dxc          Microsoft's HLSL compiler, out of a Python package (15 MB)
+#                                swiftshader  a software Vulkan driver, out of Debian's Chromium (32 MB)
+#                                tint         Dawn, with the WGSL compiler of Chromium, out of npm (130 MB)
+#
+#   DEB=FILE                     the package chromium-common, if it was downloaded otherwise
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools="$PWD/target/tools"
+mkdir -p "$tools"
+scratch="$(mktemp -d "$tools/fetching.XXXXXX")"
+trap 'rm -rf "$scratch"' EXIT
+
+# The wheel is for one version of Python, but the compiler in it knows nothing of Python.
+fetch_dxc() {
+    [ -f "$tools/dxc/libdxcompiler.so" ] && return
+    python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.11 \
+        --platform manylinux_2_28_x86_64 --dest "$scratch" compushady-lrtu==0.18.0
+    sha256sum --check --quiet <<<"b76371972f2543a1e83034a86c83cfad678dabf66be0b50b7d78edbcb1c98243  $(echo "$scratch"/compushady_lrtu-*.whl)"
+    unpack="import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))"
+    python3 -c "$unpack" "$scratch"/compushady_lrtu-*.whl compushady/backends/libdxcompiler_x86_64.so >"$scratch/dxc.so"
+    mkdir -p "$tools/dxc"
+    mv "$scratch/dxc.so" "$tools/dxc/libdxcompiler.so"
+}
+
+fetch_swiftshader() {
+    [ -f "$tools/swiftshader/vk_swiftshader_icd.json" ] && return
+    local deb="${DEB:-}"
+    if [ -z "$deb" ]; then
+        # apt's own user may not write here, which it would complain about.
+        (cd "$scratch" && apt-get download -qq -o APT::Sandbox::User=root chromium-common)
+        deb="$(echo "$scratch"/chromium-common_*.deb)"
+    fi
+    dpkg-deb --extract "$deb" "$scratch/chromium"
+    mkdir -p "$tools/swiftshader"
+    # The second file names the first, as being beside it.
+    mv "$scratch/chromium/usr/lib/chromium/libvk_swiftshader.so" "$tools/swiftshader/"
+    mv "$scratch/chromium/usr/lib/chromium/vk_swiftshader_icd.json" "$tools/swiftshader/"
+}
+
+fetch_tint() {
+    if [ -d "$tools/tint/node_modules/webgpu" ] && cmp -s tests/tint/package.json "$tools/tint/package.json"; then
+        return
+    fi
+    mkdir -p "$tools/tint"
+    cp tests/tint/package-lock.json "$tools/tint/"
+    cp tests/tint/package.json "$scratch/package.json"
+    # Last, so that it stands for all the rest.
+    rm -f "$tools/tint/package.json"
+    cp "$scratch/package.json" "$tools/tint/package.json"
+    npm ci --prefix "$tools/tint" --ignore-scripts --no-audit --no-fund --loglevel=error || {
+        rm -rf "$tools/tint"
+        return 1
+    }
+}
+
+if [ $# -eq 0 ]; then
+    set -- dxc swiftshader tint
+fi
+failed=()
+for tool; do
+    case "$tool" in
+        dxc | swiftshader | tint) ;;
+        *) echo "tests/tools.sh: there is no tool $tool" >&2 && exit 2 ;;
+    esac
+    # In a process of its own, so that `set -e` still ends it where it fails.
+    bash -euo pipefail -c "$(declare -p tools scratch; declare -f "fetch_$tool"); fetch_$tool" || failed+=("$tool")
+done
+if [ ${#failed[@]} -ne 0 ]; then
+    echo "tests/tools.sh: could not fetch ${failed[*]}" >&2
+    exit 1
+fi
