@@ -33,6 +33,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
+    /// Only what survived in an earlier report
+    #[arg(long, value_name = "FILE")]
+    pub again: Option<PathBuf>,
+
     /// Writes every mutant and what became of it to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

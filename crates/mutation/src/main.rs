@@ -30,7 +30,7 @@ use crate::args::Args;
 use crate::campaign::Campaign;
 use crate::known::Known;
 use crate::mutant::{Body, Mutant};
-use crate::report::Report;
+use crate::report::{Report, Survivors};
 use crate::tests::Suite;
 use crate::wgsl::Shaders;
 
@@ -52,6 +52,7 @@ fn check(args: &Args) -> Result<ExitCode> {
     if let Some(unknown) = args.kernels.iter().find(|kernel| !table.contains_key(*kernel)) {
         bail!("there is no kernel `{unknown}`");
     }
+    let survivors = args.again.as_deref().map(Survivors::read).transpose()?;
     let shaders = Shaders::read(&root)?;
     let threads = (thread::available_parallelism()?.get() / args.jobs()).max(1);
 
@@ -72,7 +73,7 @@ fn check(args: &Args) -> Result<ExitCode> {
                 (rewritten.mutants, binaries)
             }
         };
-        let drawn = draw(args, all);
+        let drawn = draw(args, survivors.as_ref(), all);
         let bar = progress("tests without a change", table.len());
         let wanted = |kernel: &str| drawn.iter().any(|mutant| mutant.kernels.iter().any(|user| user == kernel));
         let suite = Suite::new(body, &binaries, &table, wanted, threads, || bar.inc(1))?;
@@ -86,7 +87,7 @@ fn check(args: &Args) -> Result<ExitCode> {
     bar.finish_and_clear();
     let complete = |file: &str| {
         let body = if file.starts_with("shaders/") { Body::Wgsl } else { Body::Cpu };
-        args.sample.is_none() && args.kernels.is_empty() && args.bodies.has(body)
+        args.sample.is_none() && args.again.is_none() && args.kernels.is_empty() && args.bodies.has(body)
     };
     let report = Report::new(mutants, outcomes, &known, complete);
     if let Some(path) = &args.report {
@@ -102,7 +103,10 @@ fn root() -> Result<PathBuf> {
 }
 
 /// The mutants that the arguments ask for.
-fn draw(args: &Args, mut mutants: Vec<Mutant>) -> Vec<Mutant> {
+fn draw(args: &Args, survivors: Option<&Survivors>, mut mutants: Vec<Mutant>) -> Vec<Mutant> {
+    if let Some(survivors) = survivors {
+        mutants.retain(|mutant| survivors.have(mutant));
+    }
     if !args.kernels.is_empty() {
         mutants.retain(|mutant| mutant.kernels.iter().any(|kernel| args.kernels.contains(kernel)));
     }

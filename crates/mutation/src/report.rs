@@ -1,9 +1,11 @@
 //! What a campaign found, as text and as JSON.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, fs};
 
-use serde::Serialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::campaign::Outcome;
 use crate::known::{Kind, Known};
@@ -101,6 +103,41 @@ impl Report {
     }
 }
 
+/// What survived in an earlier report.
+#[derive(Debug, Deserialize)]
+pub struct Survivors {
+    mutants: Vec<Survivor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Survivor {
+    file: String,
+    before: String,
+    after: String,
+    outcome: String,
+}
+
+impl Survivors {
+    /// Those of a report in a file.
+    ///
+    /// # Errors
+    /// Where there is no report.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read(path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Whether a mutant is among them.
+    pub fn have(&self, mutant: &Mutant) -> bool {
+        self.mutants.iter().any(|survivor| {
+            survivor.outcome == "survived"
+                && survivor.file == mutant.file
+                && survivor.before == mutant.before
+                && survivor.after == mutant.after
+        })
+    }
+}
+
 fn shown(line: &str) -> &str {
     if line.is_empty() { "(nothing)" } else { line }
 }
@@ -114,6 +151,11 @@ fn name(body: Body) -> &'static str {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<54}{:>8}{:>8}{:>11}{:>8}{:>9}{:>10}",
+            "", "mutants", "invalid", "equivalent", "noticed", "survived", "noticed"
+        )?;
         let mut row = |what: &str, counts: &Counts| {
             let Counts { mutants, invalid, equivalent, noticed, survived } = counts;
             writeln!(
@@ -126,7 +168,6 @@ impl fmt::Display for Report {
         files.iter().try_for_each(|(file, counts)| row(file, counts))?;
         self.counts(|row| row.mutant.body).iter().try_for_each(|(body, counts)| row(name(*body), counts))?;
         row("all", &self.total)?;
-        writeln!(f, "{:<54}{:>8}{:>8}{:>11}{:>8}{:>9}", "", "mutants", "invalid", "equivalent", "noticed", "survived")?;
         for (title, known) in
             [("survived", None), ("survived, since these devices do not show it", Some(Kind::Unobservable))]
         {
