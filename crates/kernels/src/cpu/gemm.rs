@@ -91,3 +91,36 @@ pub(crate) fn gemm(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// Whether a product of (2, 3) and (3, 4) is taken, with rows of `a` and `out` and columns of `b`
+    /// this far apart, in slices this long.
+    fn fits([a_stride, b_stride, out_stride]: [usize; 3], [a, b, out]: [usize; 3]) -> bool {
+        catch_unwind(|| {
+            let (a, b, mut out) = (vec![1.0; a], vec![1.0; b], vec![0.0; out]);
+            let (a, b) = (Strided::new(&a, a_stride), Strided::new(&b, b_stride).transposed());
+            gemm([2, 3, 4], 1.0, a, b, &mut out, out_stride, Into::Overwrite, Threads::One);
+            assert_eq!(out[out_stride..][..4], [3.0; 4]);
+        })
+        .is_ok()
+    }
+
+    #[test]
+    fn what_leaves_a_slice_is_refused() {
+        assert!(fits([5, 7, 6], [8, 24, 10]));
+        assert!(!fits([5, 7, 6], [7, 24, 10]));
+        assert!(!fits([5, 7, 6], [8, 23, 10]));
+        assert!(!fits([5, 7, 6], [8, 24, 9]));
+    }
+
+    #[test]
+    fn rows_that_overlap_are_refused() {
+        assert!(fits([3, 3, 4], [6, 12, 8]));
+        assert!(!fits([3, 3, 3], [6, 12, 8]));
+    }
+}

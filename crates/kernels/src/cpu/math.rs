@@ -119,6 +119,8 @@ mod tests {
         assert_eq!(exp(-200.0), 0.0);
         assert_eq!(exp(200.0), f32::INFINITY);
         assert!(exp(f32::NAN).is_nan());
+        assert!(exp(-87.3) > 0.0 && exp((-87.3_f32).next_down()) == 0.0);
+        assert!(exp(88.3).is_finite() && exp(88.3_f32.next_up()) == f32::INFINITY);
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! The shaders as files, and as the build script of `kernels` links them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use wesl::syntax::{ModulePath, PathOrigin};
+use wesl::{ManglerKind, VirtualResolver, Wesl};
+
+use super::Linked;
+
+const SHARED: &str = "shared";
+
+/// The texts of all shaders and of what they share.
+#[derive(Clone, Debug)]
+pub struct Shaders {
+    files: BTreeMap<String, String>,
+}
+
+impl Shaders {
+    /// Those of the repository at `root`.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn read(root: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        for folder in ["shaders".to_owned(), format!("shaders/{SHARED}")] {
+            for entry in fs::read_dir(root.join(&folder)).with_context(|| folder.clone())? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "wgsl") {
+                    let name =
+                        path.file_name().and_then(|name| name.to_str()).context("a shader's name is not UTF-8")?;
+                    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                    files.insert(format!("{folder}/{name}"), text);
+                }
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// Files from the root on, and their texts.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(file, text)| (file.as_str(), text.as_str()))
+    }
+
+    /// The same with another text for a file.
+    pub fn with(&self, file: &str, text: &str) -> Self {
+        let mut files = self.files.clone();
+        files.insert(file.to_owned(), text.to_owned());
+        Self { files }
+    }
+
+    fn kernels(&self) -> impl Iterator<Item = &str> {
+        self.files()
+            .filter_map(|(file, _)| file.strip_prefix("shaders/")?.strip_suffix(".wgsl"))
+            .filter(|stem| !stem.contains('/'))
+    }
+
+    /// Every kernel's shader, linked.
+    ///
+    /// # Errors
+    /// What the linker says.
+    pub fn link(&self) -> Result<Linked> {
+        self.kernels().map(|stem| Ok((stem.to_owned(), self.link_one(stem)?))).collect()
+    }
+
+    /// One kernel's shader, linked.
+    ///
+    /// # Errors
+    /// What the linker says.
+    pub fn link_one(&self, stem: &str) -> Result<String> {
+        let mut resolver = VirtualResolver::new();
+        for (file, text) in self.files() {
+            let path = file.trim_start_matches("shaders/").trim_end_matches(".wgsl");
+            resolver.add_module(module(path), text.into());
+        }
+        let mut compiler = Wesl::new("").set_custom_resolver(resolver);
+        compiler.use_stripping(true).set_mangler(ManglerKind::Escape);
+        Ok(compiler.compile(&module(stem)).map_err(|error| anyhow!("{stem}: {error}"))?.to_string())
+    }
+
+    /// The kernels whose linked shader has something of a file: those that do not link without it, or
+    /// link into something else.
+    pub fn users(&self, file: &str, linked: &Linked) -> Vec<String> {
+        let without = self.with(file, "");
+        let uses = |(stem, text): &(&String, &String)| !without.link_one(stem).is_ok_and(|other| other == **text);
+        linked.iter().filter(uses).map(|(stem, _)| stem.clone()).collect()
+    }
+}
+
+fn module(path: &str) -> ModulePath {
+    ModulePath::new(PathOrigin::Absolute, path.split('/').map(str::to_owned).collect())
+}
+
+/// What naga has against a linked shader.
+///
+/// # Errors
+/// Its complaint.
+pub fn validate(linked: &str) -> Result<()> {
+    let module = naga::front::wgsl::parse_str(linked).map_err(|error| anyhow!(error.message().to_owned()))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
+    validator.validate(&module).map(drop).map_err(|error| anyhow!("{}", error.into_inner()))
+}
