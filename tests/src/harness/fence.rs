@@ -7,8 +7,9 @@ use runtime::{Buffer, Result, Stream};
 /// too many of them shows as well as all.
 pub(super) const OVERHANG: usize = 64;
 
-/// What is there: a number that changes a sum, if it is read, and is changed by one, if it is written.
-const STAKE: f32 = 1234.5;
+/// What is there: a number that changes a sum, if it is read, and is changed if it is written. It is negative
+/// because activations leave large positive numbers as they are.
+const STAKE: f32 = -1234.5;
 
 /// The memory behind a buffer.
 #[derive(Debug)]
