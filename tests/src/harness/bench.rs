@@ -9,6 +9,10 @@ use runtime::{Buffer, Device, Stream};
 use super::fence::Fence;
 use super::{Kind, Observation, SHADERS, Tolerance, devices};
 
+/// Results that are all smaller, such as those of denormals, are recorded with their absolute error: devices
+/// may take them for zero, and the relative error would be 1.
+const NOTHING: f64 = 1e-30;
+
 /// Runs a test on the CPU, then on the adapter.
 pub fn on_each_device(test: impl Fn(&mut Bench)) {
     for device in devices() {
@@ -107,7 +111,7 @@ impl Bench {
             case.to_string(),
             got.len(),
             [
-                differences.fold(0.0, f64::max) / if largest > 0.0 { largest } else { 1.0 },
+                differences.fold(0.0, f64::max) / if largest > NOTHING { largest } else { 1.0 },
                 shares.into_iter().fold(0.0, f64::max),
             ],
             tolerance.reason,

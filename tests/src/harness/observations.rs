@@ -35,7 +35,7 @@ pub struct Observation {
     pub case: String,
     /// How many numbers were compared.
     pub elements: usize,
-    /// The largest difference as a part of the largest number expected (of 1, where all are zero).
+    /// The largest difference as a part of the largest number expected (of 1, where all are zero or nearly).
     pub error: f64,
     /// The largest difference as a share of what the tolerance allows.
     pub share: f64,

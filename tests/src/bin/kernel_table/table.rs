@@ -20,17 +20,22 @@ tests/backends.sh
 ```
 
 A cell under a backend is the worst of all comparisons there: the largest difference from the oracle as a part of
-the largest number expected, and in brackets the largest share of what the tolerance allows, with 100 % the
-most that passes. *Gradient* is the same against central differences. *Languages* are the tools that
+the largest number expected (where all are below 1e-30, the difference itself), and in brackets the largest share of what the tolerance allows, with 100 % the
+most that passes. *Gradient*, in the rows of the kernels that compute one, is the same against differences. *Languages* are the tools that
 accepted the shader with every set of constants that launches use.
 
 ";
 
+/// How the reasons begin that are those of the kernel's other cases.
+const AS_ELSEWHERE: &str = "as for other values";
+
+/// Shapes that are listed of a kernel, at most.
+const SHAPES: usize = 30;
+
 /// A column for each device that a value was compared on.
 pub fn page(observations: &[Observation], shaders: &Path) -> Result<String> {
-    let devices: BTreeSet<(u8, &str)> = of_kind(observations, Kind::Value)
-        .map(|seen| (u8::from(!seen.device.starts_with("CPU")), seen.device.as_str()))
-        .collect();
+    let devices: BTreeSet<(u8, &str)> =
+        of_kind(observations, Kind::Value).map(|seen| (order(&seen.device), seen.device.as_str())).collect();
     if devices.is_empty() {
         bail!("there is no comparison among the records; run the kernel tests with KERNEL_OBSERVATIONS first");
     }
@@ -59,10 +64,16 @@ pub fn page(observations: &[Observation], shaders: &Path) -> Result<String> {
             name = kernel.name,
         )?;
     }
+    page.push_str("\n## Shapes\n\n");
+    for kernel in REGISTRY {
+        let of_kernel = of_kind(observations, Kind::Value).filter(|seen| seen.kernel == kernel.name);
+        writeln!(page, "- `{}`: {}", kernel.name, shapes(of_kernel))?;
+    }
     page.push_str("\n## Why a tolerance is no smaller\n\n");
     for kernel in REGISTRY {
         let of_kernel = observations.iter().filter(|seen| seen.kernel == kernel.name && seen.kind != Kind::Language);
-        let reasons: BTreeSet<&str> = of_kernel.map(|seen| seen.reason.as_str()).collect();
+        let reasons = of_kernel.map(|seen| seen.reason.as_str());
+        let reasons: BTreeSet<&str> = reasons.filter(|reason| !reason.starts_with(AS_ELSEWHERE)).collect();
         writeln!(page, "- `{}`: {}.", kernel.name, reasons.into_iter().collect::<Vec<_>>().join("; "))?;
     }
     Ok(page)
@@ -70,6 +81,11 @@ pub fn page(observations: &[Observation], shaders: &Path) -> Result<String> {
 
 fn of_kind(observations: &[Observation], kind: Kind) -> impl Iterator<Item = &Observation> {
     observations.iter().filter(move |seen| seen.kind == kind)
+}
+
+/// The CPU first, then llvmpipe as it comes, then the rest.
+fn order(device: &str) -> u8 {
+    ["CPU", "llvmpipe"].iter().position(|name| device.starts_with(name)).map_or(2, |place| place as u8)
 }
 
 /// A device's name without what all software adapters under Vulkan share.
@@ -81,11 +97,13 @@ fn heading(device: &str) -> String {
     }
 }
 
-/// The first paragraph of the comment that opens a shader.
+/// The first sentence of the comment that opens a shader, which ends in a full stop or a colon.
 fn purpose(path: &Path) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let lines = text.lines().map_while(|line| line.strip_prefix("// "));
-    Ok(lines.collect::<Vec<_>>().join(" ").replace('|', "\\|"))
+    let lines: Vec<_> = text.lines().map_while(|line| line.strip_prefix("// ")).collect();
+    let text = lines.join(" ").replace('|', "\\|");
+    let end = [". ", ": "].iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    Ok(text[..end].trim_end_matches(['.', ':']).to_owned())
 }
 
 /// How many cases, and the smallest and largest of them.
@@ -99,6 +117,32 @@ fn tested(values: &[&Observation]) -> String {
         (Some(all), _) => format!("{} cases of {}", cases.len(), grouped(*all)),
         _ => String::new(),
     }
+}
+
+/// The shapes of cases, the smaller first: all of them, or every so many.
+fn shapes<'a>(values: impl Iterator<Item = &'a Observation>) -> String {
+    let mut largest = BTreeMap::new();
+    for seen in values {
+        if let Some(shape) = shape(&seen.case) {
+            let elements = largest.entry(shape).or_insert(0);
+            *elements = seen.elements.max(*elements);
+        }
+    }
+    let mut shapes: Vec<(usize, &str)> = largest.into_iter().map(|(shape, elements)| (elements, shape)).collect();
+    shapes.sort_unstable();
+    let shown: Vec<&str> =
+        shapes.iter().step_by(shapes.len().div_ceil(SHAPES).max(1)).map(|(_, shape)| *shape).collect();
+    match shapes.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}
+
+/// What a case says between its first brackets or braces.
+fn shape(case: &str) -> Option<&str> {
+    let start = case.find(['(', '[', '{'])?;
+    let end = start + case[start..].find([')', ']', '}'])?;
+    Some(&case[start..=end])
 }
 
 fn worst<'a>(observations: impl Iterator<Item = &'a Observation>) -> String {
