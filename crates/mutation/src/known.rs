@@ -82,3 +82,19 @@ impl Change {
         self.file == mutant.file && self.before == mutant.before && self.after == mutant.after
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_names_lines_that_there_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for change in Known::read(&root).unwrap().changes() {
+            let text = fs::read_to_string(root.join(&change.file)).unwrap();
+            assert!(text.lines().any(|line| line.trim() == change.before), "{}: {}", change.file, change.before);
+            assert!(change.before != change.after && !change.reason.is_empty(), "{}: {}", change.file, change.before);
+        }
+    }
+}
