@@ -33,7 +33,7 @@ skip() {
 }
 
 run() {
-    cargo test --quiet --package tests "${@/#/--test=}"
+    cargo test --quiet --no-fail-fast --package tests "${@/#/--test=}"
 }
 
 part_checked() { run kernels gradients; }

@@ -1,7 +1,7 @@
 //! The flags with which every program chooses its device.
 
 use clap::{Args, ValueEnum};
-use runtime::{Backend, Device, DeviceChoice, DeviceOptions, Shaders, list_adapters};
+use runtime::{Backend, Device, DeviceChoice, DeviceOptions, list_adapters};
 
 use crate::say;
 
@@ -52,7 +52,7 @@ impl DeviceArgs {
             backend: self.backend,
             adapter: self.adapter.clone(),
             default_limits: self.default_limits,
-            shaders: Shaders::default(),
+            ..DeviceOptions::default()
         })
     }
 

@@ -83,6 +83,9 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// How kernels' shaders reach the driver.
     pub shaders: Shaders,
+    /// Words that are bound beyond the end of each buffer, as far as its memory goes on. Drivers hide what a
+    /// shader does beyond the end of a binding; tests that want to see it bind more. Else 0.
+    pub overhang: usize,
 }
 
 impl DeviceOptions {

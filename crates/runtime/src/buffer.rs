@@ -72,6 +72,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// The size of the allocation, which is rounded up.
+    pub(crate) fn words(&self) -> usize {
+        self.words
+    }
+
     pub(crate) fn storage(&self) -> &Storage {
         match &self.storage {
             Some(storage) => storage,

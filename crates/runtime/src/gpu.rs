@@ -19,6 +19,7 @@ pub(crate) struct Gpu {
     pub(crate) parameters: wgpu::Buffer,
     limits: wgpu::Limits,
     shaders: Shaders,
+    overhang: usize,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
     bind_groups: Mutex<HashMap<BindGroupKey, wgpu::BindGroup>>,
     failure: Arc<Mutex<Option<Error>>>,
@@ -79,6 +80,7 @@ impl Gpu {
             parameters,
             limits,
             shaders: options.shaders,
+            overhang: options.overhang,
             pipelines: Mutex::default(),
             bind_groups: Mutex::default(),
             failure,
@@ -177,10 +179,11 @@ impl Gpu {
         let mut entries =
             vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
         entries.extend((1..).zip(buffers).map(|(binding, buffer)| {
+            let words = (buffer.len() + self.overhang).min(buffer.memory.words() - buffer.offset);
             let binding_of = wgpu::BufferBinding {
                 buffer: raw(buffer),
                 offset: buffer.offset as u64 * 4,
-                size: wgpu::BufferSize::new(buffer.len() as u64 * 4),
+                size: wgpu::BufferSize::new(words as u64 * 4),
             };
             wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(binding_of) }
         }));

@@ -1,11 +1,12 @@
 //! A device under test.
 
-use std::env;
 use std::fmt::Display;
+use std::{env, mem, thread};
 
 use bytemuck::Pod;
 use runtime::{Buffer, Device, Stream};
 
+use super::fence::Fence;
 use super::{Kind, Observation, SHADERS, Tolerance, devices};
 
 /// Runs a test on the CPU, then on the adapter.
@@ -30,6 +31,7 @@ pub struct Bench {
     /// The device as failures name it.
     pub device: String,
     kernel: Option<&'static str>,
+    fences: Vec<Fence>,
 }
 
 impl Bench {
@@ -37,7 +39,7 @@ impl Bench {
         let stream = device.stream().unwrap_or_else(|error| panic!("{device}: {error}"));
         let mode = env::var(SHADERS).ok().filter(|_| device.adapter().is_some());
         let mode = mode.map(|mode| format!(", {mode} shaders")).unwrap_or_default();
-        Self { stream, device: format!("{device}{mode}"), kernel }
+        Self { stream, device: format!("{device}{mode}"), kernel, fences: Vec::new() }
     }
 
     fn unwrap<T>(&self, result: runtime::Result<T>) -> T {
@@ -46,8 +48,23 @@ impl Bench {
 
     /// A buffer with this data.
     pub fn upload<T: Pod>(&mut self, data: &[T]) -> Buffer {
-        let buffer = self.stream.upload(data);
-        self.unwrap(buffer)
+        self.check_fences(Fence::is_last);
+        let fenced = Fence::upload(&mut self.stream, data);
+        let (buffer, fence) = self.unwrap(fenced);
+        self.fences.push(fence);
+        buffer
+    }
+
+    /// Fails where something was written beyond the end of a buffer; forgets the fences that `done` picks.
+    fn check_fences(&mut self, done: impl Fn(&Fence) -> bool) {
+        let (checked, kept) = mem::take(&mut self.fences).into_iter().partition(done);
+        self.fences = kept;
+        for fence in checked {
+            let broken = fence.broken(&mut self.stream);
+            if let Some(what) = self.unwrap(broken) {
+                panic!("{}: {what}", self.device);
+            }
+        }
     }
 
     /// A buffer to be overwritten: what a kernel forgets to write stays NaN.
@@ -126,5 +143,13 @@ impl Bench {
             panic!("{case} on {}: element {i} is {}, the oracle says {}", self.device, got[i], want[i]);
         }
         self.observe(Kind::Value, case.to_string(), got.len(), [0.0, 0.0], Tolerance::EXACT.reason);
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.check_fences(|_| true);
+        }
     }
 }

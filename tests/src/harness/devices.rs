@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, io};
 
+use super::fence::OVERHANG;
 use runtime::{Device, DeviceOptions, Error, Kernel, ShaderCode, Shaders};
 
 use crate::languages::compiled_by_dxc;
@@ -35,7 +36,9 @@ pub fn devices() -> Vec<Device> {
         devices.push(open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
     }
     let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
-    match open(&DeviceOptions { default_limits: true, shaders: shaders(), ..DeviceOptions::adapter(&name) }) {
+    let options =
+        DeviceOptions { default_limits: true, shaders: shaders(), overhang: OVERHANG, ..DeviceOptions::adapter(&name) };
+    match open(&options) {
         Ok(device) => devices.push(device),
         Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => {
             report_skip(format_args!("no adapter `{name}`, so only the CPU was tested"));

@@ -3,6 +3,7 @@
 
 mod bench;
 mod devices;
+mod fence;
 mod observations;
 mod tolerance;
 mod values;
