@@ -62,7 +62,7 @@ impl Device {
             return Err(Error::TooLarge {
                 what: "a buffer".into(),
                 needed: format!("{len} words"),
-                allowed: format!("{MAX_WORDS}"),
+                allowed: format!("{MAX_WORDS} words"),
             });
         }
         match self.inner.pool.take(len, |words| self.create_storage(words)) {

@@ -20,7 +20,7 @@ impl Shaders {
     /// # Safety
     /// Every kernel that the device will be given must index within its bindings and end its loops
     /// whatever its buffers hold. The kernels of this project do: their launches refuse shapes that do
-    /// not fit, and their shaders clamp what they index by data.
+    /// not fit, and their shaders check what they index by data.
     #[allow(unsafe_code)] // a promise that the caller makes
     pub unsafe fn trusted() -> Self {
         Self { trusted: true, ..Self::default() }

@@ -122,8 +122,8 @@ pub fn layer_norm_modulate() {
                 layer_norm_modulate_trial(shape, [shift, scale], magnitude, seed).check(bench);
             }
         }
-        // More rows than workgroups in a row of them.
-        let folded = Modulated { batch: 2, tokens: 33_001, width: 17, modulation_width: 34 };
+        // More rows than workgroups in a row of them, and an odd number: one workgroup has none.
+        let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
         layer_norm_modulate_trial(folded, [17, 0], 1.0, 1).check(bench);
         let arguments = (random_modulated(), a_magnitude());
         random_cases(bench, 32, arguments, |bench, ((shape, shift, scale, seed), magnitude)| {
@@ -204,7 +204,7 @@ pub fn layer_norm_modulate_backward() {
                 }
             }
         }
-        let folded = Modulated { batch: 2, tokens: 33_001, width: 17, modulation_width: 34 };
+        let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
         layer_norm_modulate_backward_trial(folded, 17, 1.0, true, 1).check(bench);
         let arguments = (random_modulated(), a_magnitude(), any::<bool>());
         random_cases(bench, 32, arguments, |bench, ((shape, _, scale, seed), magnitude, accumulate)| {
