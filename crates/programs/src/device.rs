@@ -1,7 +1,7 @@
 //! The flags with which every program chooses its device.
 
 use clap::{Args, ValueEnum};
-use runtime::{Backend, Device, DeviceChoice, DeviceOptions, list_adapters};
+use runtime::{Backend, Device, DeviceChoice, DeviceOptions, Shaders, list_adapters};
 
 use crate::say;
 
@@ -24,6 +24,10 @@ pub struct DeviceArgs {
     /// Ask the adapter for no more than WebGPU's default limits, as if it were a weak one
     #[arg(long)]
     default_limits: bool,
+
+    /// Run shaders on the adapter without wgpu's checks of indices, loops and divisors, which may save time
+    #[arg(long)]
+    trusted_shaders: bool,
 
     /// List the devices that can be used, and leave
     #[arg(long)]
@@ -52,8 +56,20 @@ impl DeviceArgs {
             backend: self.backend,
             adapter: self.adapter.clone(),
             default_limits: self.default_limits,
+            shaders: self.shaders(),
             ..DeviceOptions::default()
         })
+    }
+
+    fn shaders(&self) -> Shaders {
+        if !self.trusted_shaders {
+            return Shaders::default();
+        }
+        #[allow(unsafe_code)] // measured: docs/architecture.md
+        // SAFETY: the programs dispatch the project's own kernels only, which stay within their bindings.
+        unsafe {
+            Shaders::trusted()
+        }
     }
 
     /// Prints what `--list-devices` lists: every adapter under `--backend`, then the CPU.

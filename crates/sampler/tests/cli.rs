@@ -149,7 +149,7 @@ fn draws_what_was_asked_for() {
 const DEVICES_AGREE: f32 = 1e-4;
 
 #[test]
-fn an_adapter_draws_what_the_cpu_draws_even_with_default_limits() {
+fn an_adapter_draws_what_the_cpu_draws() {
     let place = Place::with_good_files(&wavy_weights());
     let flags = "--weights w.safetensors --digits 0-4 --count 2 --steps 2 --no-show --save-tensor images.safetensors";
     place.draw(flags);
@@ -157,14 +157,14 @@ fn an_adapter_draws_what_the_cpu_draws_even_with_default_limits() {
     for adapter in devices().iter().filter_map(|device| device.adapter()) {
         // Names may hold spaces and brackets; their first word tells them apart.
         let name = adapter.name.split_whitespace().next().unwrap();
-        for limits in ["", "--default-limits"] {
-            let output = place.run(&format!("--adapter {name} {limits} {flags}"));
-            assert!(output.status.success(), "{limits}: {}", text(&output.stderr));
+        for more in ["", "--default-limits", "--trusted-shaders"] {
+            let output = place.run(&format!("--adapter {name} {more} {flags}"));
+            assert!(output.status.success(), "{more}: {}", text(&output.stderr));
             assert!(text(&output.stdout).contains(name), "{}", text(&output.stdout));
             let (_, images) = tensor::<f32>(&place.read("images.safetensors"), "images");
             assert_eq!(images.len(), cpu.len());
             let worst = images.iter().zip(&cpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst <= DEVICES_AGREE, "{adapter} {limits}: {worst}");
+            assert!(worst <= DEVICES_AGREE, "{adapter} {more}: {worst}");
         }
     }
 }
