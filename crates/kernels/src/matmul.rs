@@ -229,28 +229,31 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let b = if b_transposed { Strided::new(b.read(), k).transposed() } else { Strided::new(b.read(), n) };
     let out = out.write::<f32>();
     let (bias, saved) = (bias.read::<f32>(), saved.write::<f32>());
-    // The product goes where a·b + bias is wanted; the epilogue is a second pass while it is in cache.
+    // The product goes where a·b + bias is wanted; the epilogue is one more pass over it.
     let save = parameters.save != 0;
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
     let product = if save { &mut *saved } else { &mut *out };
     gemm([m, k, n], 1.0, a, b, product, n, into, Threads::All);
-    if epilogue >= 2 {
-        parallel::rows(product, n, |_, row| add(row, bias));
-    }
     match epilogue {
-        3 if save => parallel::rows(out, n, |row, out| gelu_of(&saved[row * n..][..n], out)),
-        3 => parallel::rows(out, n, |_, out| gelu_in_place(out)),
+        2 => parallel::rows(out, n, |_, row| add(row, bias)),
+        3 if save => parallel::row_pairs(saved, out, n, |_, saved, out| gelu(saved, bias, out)),
+        3 => parallel::rows(out, n, |_, out| gelu_in_place(out, bias)),
         4 => {
             let (residual, modulation) = (residual.read::<f32>(), modulation.read::<f32>());
             let (tokens, width, gate) =
                 (parameters.tokens as usize, parameters.modulation_width as usize, parameters.gate as usize);
-            parallel::rows(out, n, |row, out| {
-                if save {
-                    out.copy_from_slice(&saved[row * n..][..n]);
-                }
-                let gate = &modulation[row / tokens * width + gate..][..n];
-                gate_residual(out, gate, &residual[row * n..][..n]);
-            });
+            let of_row = |row: usize| (&modulation[row / tokens * width + gate..][..n], &residual[row * n..][..n]);
+            if save {
+                parallel::row_pairs(saved, out, n, |row, saved, out| {
+                    let (gate, residual) = of_row(row);
+                    gate_residual(saved, bias, gate, residual, out);
+                });
+            } else {
+                parallel::rows(out, n, |row, out| {
+                    let (gate, residual) = of_row(row);
+                    gate_residual_in_place(out, bias, gate, residual);
+                });
+            }
         }
         _ => {}
     }
@@ -264,22 +267,31 @@ fn add(row: &mut [f32], bias: &[f32]) {
 }
 
 #[multiversion(targets = "simd")]
-fn gelu_of(values: &[f32], out: &mut [f32]) {
-    for (out, value) in out.iter_mut().zip(values) {
+fn gelu(product: &mut [f32], bias: &[f32], out: &mut [f32]) {
+    for ((value, bias), out) in product.iter_mut().zip(bias).zip(out) {
+        *value += bias;
         *out = math::gelu(*value);
     }
 }
 
 #[multiversion(targets = "simd")]
-fn gelu_in_place(row: &mut [f32]) {
-    for value in row {
-        *value = math::gelu(*value);
+fn gelu_in_place(row: &mut [f32], bias: &[f32]) {
+    for (value, bias) in row.iter_mut().zip(bias) {
+        *value = math::gelu(*value + bias);
     }
 }
 
 #[multiversion(targets = "simd")]
-fn gate_residual(row: &mut [f32], gate: &[f32], residual: &[f32]) {
-    for ((value, gate), residual) in row.iter_mut().zip(gate).zip(residual) {
-        *value = residual + gate * *value;
+fn gate_residual(product: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32], out: &mut [f32]) {
+    for ((((value, bias), gate), residual), out) in product.iter_mut().zip(bias).zip(gate).zip(residual).zip(out) {
+        *value += bias;
+        *out = residual + gate * *value;
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn gate_residual_in_place(row: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32]) {
+    for (((value, bias), gate), residual) in row.iter_mut().zip(bias).zip(gate).zip(residual) {
+        *value = residual + gate * (*value + bias);
     }
 }

@@ -33,6 +33,22 @@ pub(crate) fn rows<T: Send>(out: &mut [T], width: usize, body: impl Fn(usize, &m
     out.par_chunks_mut(rows_a_task * width).enumerate().for_each(|(task, out)| run(task * rows_a_task, out));
 }
 
+/// As [`rows`], with the rows of two matrices that have as many.
+pub(crate) fn row_pairs(
+    a: &mut [f32],
+    b: &mut [f32],
+    width: usize,
+    body: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    let rows_a_task = (CHUNK / width).max(1);
+    let tasks = a.par_chunks_mut(rows_a_task * width).zip(b.par_chunks_mut(rows_a_task * width));
+    tasks.enumerate().for_each(|(task, (a, b))| {
+        for (row, (a, b)) in a.chunks_exact_mut(width).zip(b.chunks_exact_mut(width)).enumerate() {
+            body(task * rows_a_task + row, a, b);
+        }
+    });
+}
+
 /// Calls `body` with the index of the first element of each block of `out`, and the block; for
 /// elements that are each a lot of work.
 pub(crate) fn blocks<T: Send>(out: &mut [T], block: usize, body: impl Fn(usize, &mut [T]) + Sync) {
