@@ -1,7 +1,7 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
+use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, Result, Stream};
 
 use crate::cpu::gemm::{Into, Strided, Threads, gemm};
 use crate::cpu::{math, parallel};
@@ -34,6 +34,28 @@ pub(crate) static KERNEL: Kernel =
 /// The variant for software adapters: 8 × 4 tiles in registers, no barriers.
 pub(crate) static REGISTER_KERNEL: Kernel =
     Kernel { name: "matmul_register", wgsl: wgsl!("matmul_register"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// Operands rounded to 16 bits, in the tiles of the portable kernel.
+pub(crate) static HALF_KERNEL: Kernel =
+    Kernel { name: "matmul_f16", wgsl: wgsl!("matmul_f16"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// Operands rounded to 16 bits, on matrix units of 8 × 8.
+pub(crate) static COOPERATIVE_8_KERNEL: Kernel = Kernel {
+    name: "matmul_cooperative_8",
+    wgsl: wgsl!("matmul_cooperative_8"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
+    cpu,
+};
+
+/// Operands rounded to 16 bits, on matrix units of 16 × 16.
+pub(crate) static COOPERATIVE_16_KERNEL: Kernel = Kernel {
+    name: "matmul_cooperative_16",
+    wgsl: wgsl!("matmul_cooperative_16"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
+    cpu,
+};
 
 /// How the operands lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +114,22 @@ pub enum Variant {
     /// `matmul_register`: tiles in registers, for adapters that run on a CPU. Takes n, and what
     /// lies along the rows of `a`, in multiples of 4.
     Register,
+    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`].
+    Half,
+    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`]
+    /// has matrices of this size.
+    Cooperative(MatrixSize),
+}
+
+impl Variant {
+    /// What a device must offer on which this variant's shader runs.
+    fn runs_with(self, half: Option<Half>) -> bool {
+        match self {
+            Variant::Portable | Variant::Register => true,
+            Variant::Half => half.is_some(),
+            Variant::Cooperative(size) => half.is_some_and(|half| half.matrices == Some(size)),
+        }
+    }
 }
 
 /// out = epilogue(a·b)
@@ -125,28 +163,42 @@ impl MatMul<'_> {
         row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
     }
 
-    /// Checks the shapes and launches the variant that suits the adapter.
+    /// Checks the shapes and launches the variant that suits the adapter, of reduced precision only in
+    /// [`Layout::BTransposed`] on a device that was opened for it.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let software = stream.device().adapter().is_some_and(|info| info.software);
-        let variant = if software && self.fits_register() { Variant::Register } else { Variant::Portable };
+        let variant = match (self.layout, stream.device().half()) {
+            // Gradients are often below what 16 bits hold; only forward products are in this layout.
+            (Layout::BTransposed, Some(half)) => half.matrices.map_or(Variant::Half, Variant::Cooperative),
+            _ if software && self.fits_register() => Variant::Register,
+            _ => Variant::Portable,
+        };
         self.launch_variant(stream, variant)
     }
 
-    /// Checks the shapes and launches this variant, for who knows better: all of them run on every
-    /// device, and the CPU has one body for all.
+    /// Checks the shapes and launches this variant, for who knows better. The CPU has one body for all, which
+    /// rounds nothing to 16 bits.
     ///
     /// # Errors
-    /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape.
+    /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape, or
+    /// does not run on the device.
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         let (m, n, k) = (self.m, self.n, self.k);
         let (kernel, tile) = match variant {
             Variant::Portable => (&KERNEL, [64, 64]),
             Variant::Register => (&REGISTER_KERNEL, [32, 64]),
+            Variant::Half => (&HALF_KERNEL, [64, 64]),
+            Variant::Cooperative(MatrixSize::Eight) => (&COOPERATIVE_8_KERNEL, [32, 32]),
+            Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
         };
-        shape::ensure(kernel, variant == Variant::Portable || self.fits_register(), || {
+        let device = stream.device();
+        shape::ensure(kernel, device.adapter().is_none() || variant.runs_with(device.half()), || {
+            format!("{device} was not opened for reduced precision, or has no such matrices")
+        })?;
+        shape::ensure(kernel, variant != Variant::Register || self.fits_register(), || {
             format!("rows of vec4s need multiples of 4, which m = {m}, n = {n}, k = {k} are not in {:?}", self.layout)
         })?;
         shape::expect(kernel, "a", self.a, &[m, k])?;

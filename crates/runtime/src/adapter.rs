@@ -81,6 +81,8 @@ pub struct DeviceOptions {
     pub adapter: Option<String>,
     /// Keep to WebGPU's default limits even where the adapter allows more.
     pub default_limits: bool,
+    /// Ask for what kernels of reduced precision need ([`Half`]), and fail where the adapter has none of it.
+    pub half: bool,
     /// How kernels' shaders reach the driver.
     pub shaders: Shaders,
     /// Words that are bound beyond the end of each buffer, as far as its memory goes on. Drivers hide what a

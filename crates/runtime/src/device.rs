@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::buffer::{ALIGNMENT, Pool, Storage};
 use crate::gpu::Gpu;
-use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Result, Stream, adapter};
+use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Half, Result, Stream, adapter};
 
 /// What any memory's address can reach, with room for rounding up.
 const MAX_WORDS: usize = isize::MAX as usize / 4 - ALIGNMENT;
@@ -28,10 +28,12 @@ impl Device {
     /// Opens the device that the options mean.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened.
+    /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened,
+    /// [`Error::NoHalf`] where [`DeviceOptions::half`] asks for what it lacks, as the CPU does.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let gpu = match adapter::choose(options)? {
             Some((adapter, info)) => Some(Gpu::open(&adapter, info, options)?),
+            None if options.half => return Err(Error::NoHalf("the CPU".into())),
             None => None,
         };
         let inner = Inner { gpu, pool: Arc::default(), stream_open: AtomicBool::new(false) };
@@ -46,6 +48,11 @@ impl Device {
     /// Whether kernels run on a hardware GPU: presets are chosen by it.
     pub fn is_hardware_gpu(&self) -> bool {
         self.adapter().is_some_and(|info| !info.software)
+    }
+
+    /// What kernels of reduced precision find here; `None` unless [`DeviceOptions::half`] asked for it.
+    pub fn half(&self) -> Option<Half> {
+        self.inner.gpu.as_ref().and_then(|gpu| gpu.half)
     }
 
     /// Bytes allocated, in use or kept for reuse.

@@ -20,6 +20,9 @@ pub enum Error {
         /// What wgpu said.
         reason: String,
     },
+    /// Reduced precision was asked for where there is none.
+    #[error("--precision half needs 16-bit floats, which {0} does not have; leave it out, or choose another --adapter")]
+    NoHalf(String),
     /// A kernel was given shapes that do not fit together.
     #[error("{kernel}: {message}")]
     Shape {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::buffer::{ALIGNMENT, Storage};
-use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Kernel, Result, Shaders, shader};
+use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Half, Kernel, Result, Shaders, shader};
 
 /// Parameter blocks of one submission live side by side in one uniform buffer.
 pub(crate) const PARAMETER_STRIDE: usize = ALIGNMENT * 4;
@@ -17,6 +17,7 @@ pub(crate) struct Gpu {
     pub(crate) queue: wgpu::Queue,
     pub(crate) info: AdapterInfo,
     pub(crate) parameters: wgpu::Buffer,
+    pub(crate) half: Option<Half>,
     limits: wgpu::Limits,
     shaders: Shaders,
     overhang: usize,
@@ -57,9 +58,12 @@ impl Gpu {
         }
         // What an adapter below the defaults (OpenGL, mostly) lacks may never be needed.
         let limits = limits.or_worse_values_from(&available);
+        let half = if options.half { Some(Half::of(adapter, &info)?) } else { None };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("device"),
-            required_features: required_features(adapter, &options.shaders),
+            required_features: required_features(adapter, &options.shaders)
+                | half.map_or(wgpu::Features::empty(), Half::features),
+            experimental_features: half.map_or_else(wgpu::ExperimentalFeatures::disabled, Half::experimental),
             required_limits: limits.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -78,6 +82,7 @@ impl Gpu {
             queue,
             info,
             parameters,
+            half,
             limits,
             shaders: options.shaders,
             overhang: options.overhang,

@@ -9,6 +9,7 @@ mod buffer;
 mod device;
 mod error;
 mod gpu;
+mod half;
 mod kernel;
 mod shader;
 mod stream;
@@ -17,6 +18,7 @@ pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapte
 pub use buffer::{ALIGNMENT, Buffer};
 pub use device::Device;
 pub use error::{Error, Result};
+pub use half::{Half, MatrixSize};
 pub use kernel::{Access, Argument, Arguments, Binding, Field, Kernel, Launch, Scalar, grid};
 pub use shader::{Replacement, ShaderCode, Shaders};
 pub use stream::Stream;

@@ -1,0 +1,136 @@
+// Matrix product of operands rounded to 16 bits, accumulated in 32: same contract and bindings as
+// matmul.wgsl, whose operands are f32 in memory here too, and are rounded on their way into workgroup
+// memory. Needs 16-bit floats. An operand beyond ±65504 makes its results infinite or NaN.
+//
+// Tiling: that of matmul.wgsl, in half the workgroup memory and half the traffic there (4 KiB).
+// Launch: (ceil(n / 64), ceil(m / 64)) workgroups of 16 × 16.
+
+import package::shared::gelu::gelu;
+import package::shared::half::half;
+
+enable f16;
+
+struct Parameters {
+    m: u32,
+    n: u32,
+    k: u32,
+    tokens: u32,
+    modulation_width: u32,
+    gate: u32,
+    save: u32,
+}
+
+override A_TRANSPOSED: bool = false;
+override B_TRANSPOSED: bool = false;
+// 0: A · B, 1: out + A · B, 2: + bias, 3: gelu(+ bias), 4: residual + gate ⊙ (+ bias)
+override EPILOGUE: u32 = 0u;
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;
+@group(0) @binding(5) var<storage, read> modulation: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<storage, read_write> saved: array<f32>;
+
+// Element [i * 16 + j] holds rows (columns) 4j .. 4j+3 of the tile for the i-th k.
+var<workgroup> tile_a: array<vec4h, 256>;
+var<workgroup> tile_b: array<vec4h, 256>;
+
+fn load_a(row: u32, k: u32) -> f16 {
+    if row >= parameters.m || k >= parameters.k {
+        return 0.0h;
+    }
+    return half(a[select(row * parameters.k + k, k * parameters.m + row, A_TRANSPOSED)]);
+}
+
+fn load_b(k: u32, column: u32) -> f16 {
+    if column >= parameters.n || k >= parameters.k {
+        return 0.0h;
+    }
+    return half(b[select(k * parameters.n + column, column * parameters.k + k, B_TRANSPOSED)]);
+}
+
+fn store(row: u32, column: u32, product: f32) {
+    if row >= parameters.m || column >= parameters.n {
+        return;
+    }
+    let i = row * parameters.n + column;
+    if EPILOGUE == 0u {
+        out[i] = product;
+        return;
+    }
+    if EPILOGUE == 1u {
+        out[i] += product;
+        return;
+    }
+    let value = product + bias[column];
+    if parameters.save != 0u {
+        saved[i] = value;
+    }
+    if EPILOGUE == 2u {
+        out[i] = value;
+    } else if EPILOGUE == 3u {
+        out[i] = gelu(value);
+    } else {
+        let item = row / parameters.tokens;
+        let gate = modulation[item * parameters.modulation_width + parameters.gate + column];
+        out[i] = residual[i] + gate * value;
+    }
+}
+
+fn store_row(row: u32, column: u32, products: vec4f) {
+    store(row, column, products.x);
+    store(row, column + 1u, products.y);
+    store(row, column + 2u, products.z);
+    store(row, column + 3u, products.w);
+}
+
+@compute @workgroup_size(16, 16)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(local_invocation_id) local: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let first_row = group.y * 64u;
+    let first_column = group.x * 64u;
+    // Neighbouring invocations load neighbouring words: along k where k is contiguous.
+    let slow = lane / 16u;
+    let fast = lane % 16u;
+    let a_k = select(fast, slow, A_TRANSPOSED);
+    let a_row = select(slow, fast, A_TRANSPOSED);
+    let b_k = select(slow, fast, B_TRANSPOSED);
+    let b_column = select(fast, slow, B_TRANSPOSED);
+
+    var c0 = vec4f();
+    var c1 = vec4f();
+    var c2 = vec4f();
+    var c3 = vec4f();
+    for (var first_k = 0u; first_k < parameters.k; first_k += 16u) {
+        let row = first_row + a_row * 4u;
+        let column = first_column + b_column * 4u;
+        let ka = first_k + a_k;
+        let kb = first_k + b_k;
+        tile_a[a_k * 16u + a_row] =
+            vec4h(load_a(row, ka), load_a(row + 1u, ka), load_a(row + 2u, ka), load_a(row + 3u, ka));
+        tile_b[b_k * 16u + b_column] =
+            vec4h(load_b(kb, column), load_b(kb, column + 1u), load_b(kb, column + 2u), load_b(kb, column + 3u));
+        workgroupBarrier();
+        for (var k = 0u; k < 16u; k++) {
+            let rows = vec4f(tile_a[k * 16u + local.y]);
+            let columns = vec4f(tile_b[k * 16u + local.x]);
+            c0 += rows.x * columns;
+            c1 += rows.y * columns;
+            c2 += rows.z * columns;
+            c3 += rows.w * columns;
+        }
+        workgroupBarrier();
+    }
+    let row = first_row + local.y * 4u;
+    let column = first_column + local.x * 4u;
+    store_row(row, column, c0);
+    store_row(row + 1u, column, c1);
+    store_row(row + 2u, column, c2);
+    store_row(row + 3u, column, c3);
+}
