@@ -1,6 +1,6 @@
 // Matrix product of operands rounded to 16 bits, accumulated in 32: same contract and bindings as
 // matmul.wgsl, whose operands are f32 in memory here too, and are rounded on their way into workgroup
-// memory. Needs 16-bit floats. An operand beyond ±65504 makes its results infinite or NaN.
+// memory. Needs 16-bit floats. An operand beyond ±65504 is taken for an infinity.
 //
 // Tiling: that of matmul.wgsl, in half the workgroup memory and half the traffic there (4 KiB).
 // Launch: (ceil(n / 64), ceil(m / 64)) workgroups of 16 × 16.

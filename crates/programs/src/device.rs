@@ -29,6 +29,11 @@ pub struct DeviceArgs {
     #[arg(long)]
     trusted_shaders: bool,
 
+    /// Round what forward products multiply to 16 bits, on matrix units where the adapter has them: results
+    /// differ in their third digit. Gradients stay at 32 bits
+    #[arg(long, value_enum, default_value = "single")]
+    precision: Precision,
+
     /// List the devices that can be used, and leave
     #[arg(long)]
     pub list_devices: bool,
@@ -39,6 +44,12 @@ enum Choice {
     Auto,
     Gpu,
     Cpu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    Single,
+    Half,
 }
 
 impl DeviceArgs {
@@ -56,6 +67,7 @@ impl DeviceArgs {
             backend: self.backend,
             adapter: self.adapter.clone(),
             default_limits: self.default_limits,
+            half: self.precision == Precision::Half,
             shaders: self.shaders(),
             ..DeviceOptions::default()
         })

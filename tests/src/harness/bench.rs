@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::{env, mem, thread};
 
 use bytemuck::Pod;
-use runtime::{Buffer, Device, Stream};
+use runtime::{Buffer, Device, MatrixSize, Stream};
 
 use super::fence::Fence;
-use super::{Kind, Observation, SHADERS, Tolerance, devices};
+use super::{Kind, Observation, SHADERS, Tolerance, devices, half_devices};
 
 /// Results that are all smaller, such as those of denormals, are recorded with their absolute error: devices
 /// may take them for zero, and the relative error would be 1.
@@ -23,6 +23,13 @@ pub fn on_each_device(test: impl Fn(&mut Bench)) {
 /// Runs a kernel's test on the CPU, then on the adapter; what it compares is recorded as the kernel's.
 pub fn for_kernel(kernel: &'static str, test: impl Fn(&mut Bench)) {
     for device in devices() {
+        test(&mut Bench::new(&device, Some(kernel)));
+    }
+}
+
+/// As [`for_kernel`], on devices opened for reduced precision, and with matrices of this size.
+pub fn for_half_kernel(kernel: &'static str, matrices: Option<MatrixSize>, test: impl Fn(&mut Bench)) {
+    for device in half_devices(matrices) {
         test(&mut Bench::new(&device, Some(kernel)));
     }
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, io};
 
 use super::fence::OVERHANG;
-use runtime::{Device, DeviceOptions, Error, Kernel, ShaderCode, Shaders};
+use runtime::{Device, DeviceOptions, Error, Kernel, MatrixSize, ShaderCode, Shaders};
 
 use crate::languages::compiled_by_dxc;
 
 /// Names the software adapter to test on; llvmpipe unless it is set.
 pub const ADAPTER: &str = "KERNEL_TEST_ADAPTER";
+const DEFAULT_ADAPTER: &str = "llvmpipe";
 /// If this is 1, a missing adapter is a skip and no failure.
 pub const WITHOUT_GPU: &str = "KERNEL_TESTS_WITHOUT_GPU";
 /// If this is 1, only the adapter is tested: for a second run, that differs in the adapter alone.
@@ -30,15 +31,13 @@ pub const SHADER_FOLDER: &str = "KERNEL_TEST_SHADER_FOLDER";
 /// # Panics
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn devices() -> Vec<Device> {
-    let open = |options: &DeviceOptions| Device::open(options);
     let mut devices = Vec::new();
     if env::var(WITHOUT_CPU).as_deref() != Ok("1") {
-        devices.push(open(&DeviceOptions::cpu()).unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
+        let cpu = Device::open(&DeviceOptions::cpu());
+        devices.push(cpu.unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
     }
-    let name = env::var(ADAPTER).unwrap_or_else(|_| "llvmpipe".into());
-    let options =
-        DeviceOptions { default_limits: true, shaders: shaders(), overhang: OVERHANG, ..DeviceOptions::adapter(&name) };
-    match open(&options) {
+    let name = env::var(ADAPTER).unwrap_or_else(|_| DEFAULT_ADAPTER.into());
+    match Device::open(&options(&name)) {
         Ok(device) => devices.push(device),
         Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => {
             report_skip(format_args!("no adapter `{name}`, so only the CPU was tested"));
@@ -49,6 +48,41 @@ pub fn devices() -> Vec<Device> {
         ),
     }
     devices
+}
+
+/// The same for kernels of reduced precision; without the adapter, which is said, where it has none or
+/// lacks the matrices.
+///
+/// # Panics
+/// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
+pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
+    let mut devices = devices();
+    let Some(place) = devices.iter().position(|device| device.adapter().is_some()) else { return devices };
+    let plain = devices.remove(place);
+    if env::var(SHADERS).as_deref() == Ok("hlsl") {
+        report_lack("naga's HLSL has no 16-bit floats before shader model 6.2, and no cooperative matrices");
+        return devices;
+    }
+    let name = env::var(ADAPTER).unwrap_or_else(|_| DEFAULT_ADAPTER.into());
+    match Device::open(&DeviceOptions { half: true, ..options(&name) }) {
+        Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices == matrices) => {
+            devices.push(device);
+        }
+        Ok(_) => report_lack(format_args!("{plain} has no cooperative matrices of {matrices:?}")),
+        Err(Error::NoHalf(_)) => report_lack(format_args!("{plain} has no 16-bit floats")),
+        Err(error) => panic!("{plain} does not open for reduced precision: {error}"),
+    }
+    devices
+}
+
+/// Says what an adapter lacks: no tool that could be fetched, so no failure where nothing may be skipped.
+fn report_lack(what: impl Display) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "SKIPPED: {what}");
+}
+
+fn options(adapter: &str) -> DeviceOptions {
+    DeviceOptions { default_limits: true, shaders: shaders(), overhang: OVERHANG, ..DeviceOptions::adapter(adapter) }
 }
 
 fn shaders() -> Shaders {

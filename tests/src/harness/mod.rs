@@ -1,4 +1,4 @@
-//! What every test of a kernel needs: the devices, values, and comparison with an oracle.
+//! What every test of a kernel needs: the devices, half_devices, values, and comparison with an oracle.
 #![allow(clippy::panic)] // a test fails by panicking
 
 mod bench;
@@ -8,8 +8,8 @@ mod observations;
 mod tolerance;
 mod values;
 
-pub use bench::{Bench, for_kernel, on_each_device};
-pub use devices::{ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, report_skip};
+pub use bench::{Bench, for_half_kernel, for_kernel, on_each_device};
+pub use devices::{ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, half_devices, report_skip};
 pub use observations::{FOLDER, Kind, Observation};
 pub use tolerance::Tolerance;
 pub use values::Values;

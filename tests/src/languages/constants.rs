@@ -9,7 +9,7 @@ pub type Constants = Vec<(&'static str, f64)>;
 /// Every set of constants that a kernel is launched with, attention's for the tokens of square images.
 pub fn constants(kernel: &Kernel) -> Vec<Constants> {
     match kernel.name {
-        "matmul" | "matmul_register" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
+        "matmul" | "matmul_register" | "matmul_f16" | "matmul_cooperative_8" | "matmul_cooperative_16" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
             .into_iter()
             .flat_map(|(a, b)| {
                 (0..=4).map(move |epilogue| {

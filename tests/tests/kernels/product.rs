@@ -1,7 +1,8 @@
 //! Group N: the matrix product.
 
 use kernels::{Epilogue, Layout, MatMul, Variant};
-use tests::harness::{Bench, Tolerance, Values, for_kernel, on_each_device};
+use runtime::MatrixSize;
+use tests::harness::{Bench, Tolerance, Values, for_half_kernel, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
@@ -44,6 +45,9 @@ fn name(variant: Variant) -> &'static str {
     match variant {
         Variant::Portable => "matmul",
         Variant::Register => "matmul_register",
+        Variant::Half => "matmul_f16",
+        Variant::Cooperative(MatrixSize::Eight) => "matmul_cooperative_8",
+        Variant::Cooperative(MatrixSize::Sixteen) => "matmul_cooperative_16",
     }
 }
 
@@ -59,10 +63,26 @@ fn in_oracle(layout: Layout) -> oracle::Layout {
 const TOLERANCE: Tolerance =
     Tolerance::new(1e-5, 1e-5, "a rounding of each of k terms that add up to something near 1, and GELU's own 1e-6");
 
+/// Whether a variant rounds its operands to 16 bits.
+fn rounds(variant: Variant) -> bool {
+    matches!(variant, Variant::Half | Variant::Cooperative(_))
+}
+
+/// The nearest number that 16 bits hold, zero for those below 2^-14: what rounding leaves as it is.
+fn in_half(value: f32) -> f32 {
+    // 10 of the 23 bits of the fraction stay.
+    let nearest = f32::from_bits((value.to_bits() + (1 << 12)) & !((1 << 13) - 1));
+    if nearest.abs() < 2.0_f32.powi(-14) { 0.0 } else { nearest }
+}
+
 fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: End, seed: u64) -> Trial {
     let mut values = Values::new(seed);
-    let lefts = values.normal(m * k);
-    let rights = values.normal(k * n).iter().map(|value| value / (k as f32).sqrt()).collect();
+    let mut lefts = values.normal(m * k);
+    let mut rights: Vec<f32> = values.normal(k * n).iter().map(|value| value / (k as f32).sqrt()).collect();
+    if rounds(variant) {
+        // Products of such operands are exact in f32: these variants are then as exact as the others.
+        lefts.iter_mut().chain(&mut rights).for_each(|value| *value = in_half(*value));
+    }
     let (biases, residuals) = (values.normal(n), values.normal(m * n));
     // The most rows that share a gate without all of them sharing it.
     let tokens = (1..m).rev().find(|tokens| m.is_multiple_of(*tokens)).unwrap_or(1);
@@ -137,7 +157,7 @@ fn matmul_cases(bench: &mut Bench, variant: Variant, shapes: &[[usize; 3]]) {
 /// Whether a variant is there for a shape.
 fn takes(variant: Variant, [m, n, k]: [usize; 3], layout: Layout) -> bool {
     let row_of_a = if layout == Layout::ATransposed { m } else { k };
-    variant == Variant::Portable || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
+    variant != Variant::Register || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
 }
 
 /// Every Linear of the presets, forward and both gradients, for one item of tokens, and for as many
@@ -173,17 +193,20 @@ fn matmul_random(bench: &mut Bench, variant: Variant) {
     let arguments = (size(150), size(150), size(150), options, magnitude(), seed());
     random_cases(bench, 48, arguments, |bench, (m, n, k, (layout, end), magnitude, seed)| {
         let [m, n, k] = match (variant, layout) {
-            (Variant::Portable, _) => [m, n, k],
             (Variant::Register, Layout::ATransposed) => [m.next_multiple_of(4), n.next_multiple_of(4), k],
             (Variant::Register, _) => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
+            _ => [m, n, k],
         };
+        let magnitude = if rounds(variant) { magnitude.clamp(1.0, 1024.0) } else { magnitude };
         scaled(matmul_trial(variant, [m, n, k], layout, end, seed), magnitude).check(bench);
     });
 }
 
 /// Magnitudes, zeros and poison, in shapes that fill no tile.
 fn matmul_values(bench: &mut Bench, variant: Variant, shape: [usize; 3]) {
-    for factor in [1e-4, 1e3, 1e4] {
+    // What 16 bits hold they hold times a power of two too, up to the largest.
+    let factors: &[f32] = if rounds(variant) { &[2.0, 1024.0] } else { &[1e-4, 1e3, 1e4] };
+    for factor in factors.iter().copied() {
         for end in ENDS {
             scaled(matmul_trial(variant, shape, Layout::BTransposed, end, 1), factor).check(bench);
         }
@@ -208,22 +231,24 @@ fn matmul_sizes_refused(bench: &mut Bench, variant: Variant) {
     }
 }
 
+/// For variants that take any shape.
+const SHAPES: [[usize; 3]; 10] = [
+    [1, 1, 1],
+    [3, 5, 7],
+    [17, 13, 11],
+    [63, 1, 16],
+    [64, 65, 16],
+    [64, 64, 64],
+    [65, 67, 63],
+    [1, 70, 33],
+    [130, 129, 17],
+    [98, 66, 128],
+];
+
 #[test]
 pub fn matmul() {
-    let shapes = [
-        [1, 1, 1],
-        [3, 5, 7],
-        [17, 13, 11],
-        [63, 1, 16],
-        [64, 65, 16],
-        [64, 64, 64],
-        [65, 67, 63],
-        [1, 70, 33],
-        [130, 129, 17],
-        [98, 66, 128],
-    ];
     for_kernel("matmul", |bench| {
-        matmul_cases(bench, Variant::Portable, &shapes);
+        matmul_cases(bench, Variant::Portable, &SHAPES);
         matmul_presets(bench, Variant::Portable);
         matmul_random(bench, Variant::Portable);
         matmul_values(bench, Variant::Portable, [9, 13, 7]);
@@ -297,6 +322,122 @@ pub fn matmul_register() {
             expect_refusal(launched, "a row of no whole vec4s", &said.each_ref().map(String::as_str));
         }
         matmul_sizes_refused(bench, Variant::Register);
+    });
+}
+
+/// Everything that the portable variant is held to, with operands that 16 bits hold; then those they do not.
+fn matmul_of_half(kernel: &'static str, variant: Variant) {
+    let matrices = if let Variant::Cooperative(size) = variant { Some(size) } else { None };
+    for_half_kernel(kernel, matrices, |bench| {
+        matmul_cases(bench, variant, &SHAPES);
+        matmul_presets(bench, variant);
+        matmul_random(bench, variant);
+        matmul_values(bench, variant, [9, 13, 7]);
+        matmul_sizes_refused(bench, variant);
+        for layout in LAYOUTS {
+            rounding(bench, variant, [37, 70, 129], layout);
+        }
+        overflow(bench, variant);
+    });
+}
+
+/// Operands that 16 bits do not hold. A driver may round them to the nearest or towards zero, which changes
+/// each by 2^-10 of itself at most, and take those below 2^-14 for zero; so each product of two changes by
+/// 2^-9 of itself, and by 2^-14 times the other.
+fn rounding(bench: &mut Bench, variant: Variant, [m, n, k]: [usize; 3], layout: Layout) {
+    let mut values = Values::new(7);
+    let (a, b) = (values.normal(m * k), values.normal(k * n));
+    let absolute = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<f32>>();
+    let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let magnitude = largest(&oracle::matmul(in_oracle(layout), &absolute(&a), &absolute(&b), [m, n, k]));
+    let operand = absolute(&[a.as_slice(), &b].concat()).iter().copied().fold(0.0, f32::max);
+    let bound = 2.0_f64.powi(-9) * magnitude + 2.0_f64.powi(-13) * k as f64 * f64::from(operand);
+    let reason = "2^-9 of the sum of the products' magnitudes, and 2^-14 of the other operand where one is zero";
+    let trial = Trial::new(format!("{} ({m}, {n}, {k}), {layout:?}, operands of 24 bits", name(variant)))
+        .reads("a", a)
+        .reads("b", b)
+        .writes("out", m * n, Tolerance::new(bound, 0.0, reason))
+        .launch(move |bench, buffers| {
+            let [a, b, out] = buffers else { panic!("three buffers") };
+            let product = MatMul { a, b, out, layout, m, n, k, epilogue: Epilogue::Overwrite };
+            product.launch_variant(&mut bench.stream, variant)
+        })
+        .oracle(move |arrays| vec![oracle::matmul(in_oracle(layout), &arrays[0], &arrays[1], [m, n, k])]);
+    trial.check(bench);
+}
+
+/// What is beyond the largest number of 16 bits shows in the results that depend on it, and in no other. The
+/// CPU rounds nothing.
+fn overflow(bench: &mut Bench, variant: Variant) {
+    if bench.stream.device().adapter().is_none() {
+        return;
+    }
+    let [m, n, k] = [5, 6, 7];
+    for (value, fits) in [(65504.0, true), (-65504.0, true), (65505.0, false), (-1e5, false), (3e38, false)] {
+        let mut a = vec![1.0_f32; m * k];
+        a[2 * k + 3] = value;
+        let (a, b, out) = (bench.upload(&a), bench.upload(&vec![0.5_f32; k * n]), bench.output(m * n));
+        let epilogue = Epilogue::Overwrite;
+        let product = MatMul { a: &a, b: &b, out: &out, layout: Layout::BTransposed, m, n, k, epilogue };
+        product.launch_variant(&mut bench.stream, variant).unwrap();
+        for (i, got) in bench.read::<f32>(&out).into_iter().enumerate() {
+            match (i / n == 2, fits) {
+                (true, false) => assert!(!got.is_finite(), "{value} at a[2, 3]: out[{i}] is {got}"),
+                (true, true) => assert_eq!(got, 0.5 * (value + 6.0), "{value} at a[2, 3]: out[{i}]"),
+                (false, _) => assert_eq!(got, 3.5, "{value} at a[2, 3]: out[{i}]"),
+            }
+        }
+    }
+}
+
+#[test]
+pub fn matmul_f16() {
+    matmul_of_half("matmul_f16", Variant::Half);
+}
+
+#[test]
+pub fn matmul_cooperative_8() {
+    matmul_of_half("matmul_cooperative_8", Variant::Cooperative(MatrixSize::Eight));
+}
+
+#[test]
+pub fn matmul_cooperative_16() {
+    matmul_of_half("matmul_cooperative_16", Variant::Cooperative(MatrixSize::Sixteen));
+}
+
+/// What runs matrices of one size shows that the other is right, as far as that goes.
+#[test]
+fn the_sizes_of_matrices_differ_in_nothing_else() {
+    let text = |name: &str| {
+        let kernel = kernels::REGISTRY.iter().find(|kernel| kernel.name == name).unwrap();
+        kernel.wgsl.to_owned()
+    };
+    let sixteen = text("matmul_cooperative_16").replace("16x16", "8x8").replace("SIZE = 16u", "SIZE = 8u");
+    assert_eq!(sixteen, text("matmul_cooperative_8"));
+}
+
+/// A device that was not opened for it refuses, and does not fail later.
+#[test]
+fn reduced_precision_is_refused_where_it_was_not_asked_for() {
+    on_each_device(|bench| {
+        let x = bench.output(1);
+        let launch = MatMul {
+            a: &x,
+            b: &x,
+            out: &bench.output(1),
+            layout: Layout::Plain,
+            m: 1,
+            n: 1,
+            k: 1,
+            epilogue: Epilogue::Overwrite,
+        };
+        for variant in [Variant::Half, Variant::Cooperative(MatrixSize::Eight)] {
+            let launched = launch.launch_variant(&mut bench.stream, variant);
+            match bench.stream.device().adapter() {
+                Some(_) => expect_refusal(launched, "reduced precision", &["not opened for reduced precision"]),
+                None => launched.unwrap(),
+            }
+        }
     });
 }
 

@@ -5,6 +5,7 @@ mod determinism;
 mod finite_differences;
 mod golden;
 mod guidance;
+mod half;
 mod training;
 
 use autograd::{Gradients, Tape};

@@ -1,0 +1,64 @@
+//! Reduced precision: what it draws and what it learns are near to those of f32.
+
+use dit::{Config, Dit};
+use flow::{SampleOptions, sample};
+use runtime::Device;
+use tests::harness::half_devices;
+
+use crate::{random_weights, training};
+
+const CONFIG: Config =
+    Config { side: 6, channels: 2, patch: 2, width: 24, depth: 2, heads: 3, classes: 3, time_scale: 1000.0 };
+
+/// How far apart two images may be, as a part of the largest element. Rounding to 11 bits changes an operand
+/// by 5e-4 of itself at most; sums of tens of products average that, and some ten products a step in eight
+/// steps, with guidance's factor of three, add it up again.
+const IMAGES: f32 = 2e-2;
+
+/// How far apart the losses of twenty steps may be, as a part of the loss.
+const LOSSES: f32 = 1e-2;
+
+/// The largest difference, as a part of the largest element.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|value| value.is_finite()));
+    let largest = a.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    a.iter().zip(b).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs())) / largest
+}
+
+/// Nearer than [`IMAGES`], and not the same: or nothing was rounded.
+#[test]
+fn images_are_near_those_of_f32() {
+    let draw = |device: &Device| {
+        let mut stream = device.stream().unwrap();
+        let model = Dit::from_weights(&mut stream, &random_weights(CONFIG, 0.25, 17)).unwrap();
+        let options = SampleOptions { steps: 8, guidance: 3.0, seed: 7, batch: 5, ..SampleOptions::default() };
+        sample(&mut stream, &model, &[0, 1, 2, 2, 0], &options, |_| {}).unwrap()
+    };
+    let exact = draw(&Device::open(&runtime::DeviceOptions::cpu()).unwrap());
+    for device in half_devices(None).iter().filter(|device| device.half().is_some()) {
+        let difference = difference(&exact, &draw(device));
+        println!("images on {device}: {difference:e}");
+        assert!(difference < IMAGES, "{device}: images differ by {difference:e} of the largest element");
+        assert!(difference > 1e-5, "{device}: images differ by {difference:e} only: was anything rounded?");
+    }
+}
+
+/// The loss of each of the first steps, and that of the later ones in the mean: steps add up what they differ by.
+#[test]
+fn training_is_near_that_of_f32() {
+    let train = |device: &Device| {
+        let mut stream = device.stream().unwrap();
+        let mut state = training::start(&mut stream);
+        training::run(&mut stream, &mut state, 20)
+    };
+    let exact = train(&Device::open(&runtime::DeviceOptions::cpu()).unwrap());
+    for device in half_devices(None).iter().filter(|device| device.half().is_some()) {
+        let losses = train(device);
+        let apart = losses.iter().zip(&exact).map(|(half, exact)| (half - exact).abs() / exact);
+        let worst = apart.fold(0.0, f32::max);
+        println!("losses on {device}: {worst:e}");
+        assert!(worst < LOSSES, "{device}: a loss differs by {worst:e} of it: {losses:?} and {exact:?}");
+        assert!(losses != exact, "{device}: was anything rounded?");
+    }
+}
