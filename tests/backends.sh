@@ -11,6 +11,7 @@
 #                                hlsl         llvmpipe, on SPIR-V that Microsoft's compiler made of naga's HLSL
 #                                swiftshader  SwiftShader, the software adapter of Chromium
 #                                             (these two run the whole model's tests too)
+#                                mesa         the llvmpipe of a newer Mesa, which has cooperative matrices
 #                                languages    SPIR-V, HLSL, DXIL and MSL
 #                                tint         Tint, Chromium's WGSL compiler
 #                                platforms    our code and wgpu's for Windows and macOS, type-checked
@@ -23,7 +24,7 @@ cd "$(dirname "$0")/.."
 # Mesa would print a complaint for every device opened where there is no desktop.
 export NODEVICE_SELECT=1
 export KERNEL_OBSERVATIONS="${KERNEL_OBSERVATIONS:-$PWD/target/observations}"
-every_part=(checked trusted narrow wide hlsl swiftshader languages tint platforms)
+every_part=(checked trusted narrow wide hlsl swiftshader mesa languages tint platforms)
 swiftshader="$PWD/target/tools/swiftshader/vk_swiftshader_icd.json"
 skipped=()
 
@@ -61,6 +62,17 @@ part_swiftshader() {
         (
             export VK_DRIVER_FILES="$swiftshader" VK_ICD_FILENAMES="$swiftshader"
             export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_ADAPTER=SwiftShader
+            run kernels model
+        )
+    fi
+}
+
+part_mesa() {
+    if [ ! -f target/tools/mesa/lvp_icd.json ]; then
+        skip mesa "there is no newer Mesa"
+    else
+        (
+            export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/tests/mesa.sh" KERNEL_TESTS_WITHOUT_CPU=1
             run kernels model
         )
     fi

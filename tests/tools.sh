@@ -6,6 +6,8 @@
 #   tests/tools.sh               all of them
 #   tests/tools.sh NAME...       dxc          Microsoft's HLSL compiler, out of a Python package (15 MB)
 #                                swiftshader  a software Vulkan driver, out of Debian's Chromium (32 MB)
+#                                mesa         a newer llvmpipe than the system's, with cooperative matrices, and the
+#                                             C library that it needs, out of Debian's packages (70 MB)
 #                                tint         Dawn, with the WGSL compiler of Chromium, out of npm (130 MB)
 #
 #   DEB=FILE                     the package chromium-common, if it was downloaded otherwise
@@ -44,6 +46,33 @@ fetch_swiftshader() {
     mv "$scratch/chromium/usr/lib/chromium/vk_swiftshader_icd.json" "$tools/swiftshader/"
 }
 
+# A Debian of its own in a folder, of which apt knows nothing else. Its programs are not run: tests/mesa.sh
+# has its loader run ours.
+fetch_mesa() {
+    [ -f "$tools/mesa/lvp_icd.json" ] && return
+    local packages="$scratch/packages" mirror options
+    mkdir -p "$packages/lists/partial" "$packages/archives/partial" "$scratch/mesa"
+    touch "$packages/status"
+    # Debian 13 has Mesa 25.0, whose llvmpipe knows no cooperative matrices yet.
+    # From where the system has its packages.
+    mirror="$(apt-get indextargets --format '$(REPO_URI)' | grep -m 1 '/debian/*$')"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$packages/sources.list"
+    options=(-qq -o "Dir::Etc::SourceList=$packages/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::Cache=$packages"
+        -o "Dir::State::Lists=$packages/lists" -o "Dir::State::Status=$packages/status"
+        -o APT::Architecture=amd64 -o APT::Install-Recommends=0 -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" --yes --download-only install mesa-vulkan-drivers libvulkan1 libc6 >/dev/null
+    for deb in "$packages"/archives/*.deb; do
+        dpkg-deb --extract "$deb" "$scratch/mesa"
+    done
+    rm -rf "$tools/mesa"
+    mv "$scratch/mesa" "$tools/mesa"
+    # Last, so that it stands for all the rest. The driver is named with its place, which the loader would not find.
+    sed "s#\"library_path\": *\"[^\"]*\"#\"library_path\": \"$tools/mesa/usr/lib/x86_64-linux-gnu/libvulkan_lvp.so\"#" \
+        "$tools"/mesa/usr/share/vulkan/icd.d/lvp_icd*.json >"$scratch/lvp_icd.json"
+    mv "$scratch/lvp_icd.json" "$tools/mesa/lvp_icd.json"
+}
+
 fetch_tint() {
     if [ -d "$tools/tint/node_modules/webgpu" ] && cmp -s tests/tint/package.json "$tools/tint/package.json"; then
         return
@@ -61,12 +90,12 @@ fetch_tint() {
 }
 
 if [ $# -eq 0 ]; then
-    set -- dxc swiftshader tint
+    set -- dxc swiftshader mesa tint
 fi
 failed=()
 for tool; do
     case "$tool" in
-        dxc | swiftshader | tint) ;;
+        dxc | swiftshader | mesa | tint) ;;
         *) echo "tests/tools.sh: there is no tool $tool" >&2 && exit 2 ;;
     esac
     # In a process of its own, so that `set -e` still ends it where it fails.

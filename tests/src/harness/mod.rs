@@ -9,7 +9,9 @@ mod tolerance;
 mod values;
 
 pub use bench::{Bench, for_half_kernel, for_kernel, on_each_device};
-pub use devices::{ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, half_devices, report_skip};
+pub use devices::{
+    ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, half_devices, report_skip,
+};
 pub use observations::{FOLDER, Kind, Observation};
 pub use tolerance::Tolerance;
 pub use values::Values;

@@ -20,10 +20,32 @@ pub fn module(kernel: &Kernel) -> Module {
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
 }
 
-/// Runs a check on every kernel with every set of its constants: the kernel, the module that
-/// these make of its shader, and the case's name.
-pub fn for_each_module(mut check: impl FnMut(&'static Kernel, &Module, &ModuleInfo, &str)) {
-    for kernel in REGISTRY {
+/// What a shader needs beyond what WebGPU has everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing.
+    Core,
+    /// 16-bit floats.
+    Half,
+    /// Cooperative matrices too, which are an extension of wgpu's: of its languages only SPIR-V and MSL have them.
+    Matrices,
+}
+
+impl Needs {
+    /// What a kernel's shader enables.
+    pub fn of(kernel: &Kernel) -> Self {
+        match (kernel.wgsl.contains("enable wgpu_cooperative_matrix;"), kernel.wgsl.contains("enable f16;")) {
+            (true, _) => Needs::Matrices,
+            (_, true) => Needs::Half,
+            _ => Needs::Core,
+        }
+    }
+}
+
+/// Runs a check on every kernel that needs no more than `most` with every set of its constants: the kernel,
+/// the module that these make of its shader, and the case's name.
+pub fn for_each_module(most: Needs, mut check: impl FnMut(&'static Kernel, &Module, &ModuleInfo, &str)) {
+    for kernel in REGISTRY.iter().filter(|kernel| Needs::of(kernel) <= most) {
         let (module, info) = validated(kernel);
         let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, value)| value.name.as_deref()).collect();
         for constants in constants(kernel) {
@@ -43,7 +65,12 @@ pub fn specialise(kernel: &Kernel, constants: &[(&'static str, f64)]) -> (Module
 
 fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
     let module = module(kernel);
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    let capabilities = match Needs::of(kernel) {
+        Needs::Core => Capabilities::empty(),
+        Needs::Half => Capabilities::SHADER_FLOAT16,
+        Needs::Matrices => Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
+    };
+    let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module);
     let info = info.unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)));
     (module, info)
 }

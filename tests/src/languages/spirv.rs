@@ -9,17 +9,17 @@ use runtime::{Kernel, ShaderCode};
 
 use super::{Dxc, Hlsl, Registers, specialise};
 
+/// The environment of wgpu's modules; those with cooperative matrices use Vulkan's memory model, which 1.1 has
+/// as an extension.
+const TARGET: &str = "vulkan1.1";
+
 /// What spirv-val has against a module: nothing if it is valid.
 ///
 /// # Errors
 /// Where spirv-val cannot be run; `NotFound` if there is none.
 pub fn spirv_val(module: &[u32]) -> io::Result<String> {
     let mut command = Command::new("spirv-val");
-    command
-        .args(["--target-env", "vulkan1.1", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(["--target-env", TARGET, "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(bytemuck::cast_slice(module))?;

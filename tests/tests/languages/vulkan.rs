@@ -5,7 +5,7 @@ use std::io;
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use tests::harness::report_skip;
-use tests::languages::{ENTRY, Tally, for_each_module, spirv_val};
+use tests::languages::{ENTRY, Needs, Tally, for_each_module, spirv_val};
 
 /// With bounds checks everywhere, as the runtime asks for them.
 #[test]
@@ -18,11 +18,23 @@ fn trusted_spirv_is_valid() {
     spirv_is_valid(BoundsCheckPolicy::Unchecked, "trusted");
 }
 
-/// For Vulkan 1.1, and with no capability that a driver may lack.
+/// What a device is opened with, as wgpu's Vulkan backend hands it on.
+fn capabilities(needs: Needs) -> naga::FastHashSet<spv::Capability> {
+    use spv::Capability::*;
+    let half = [Shader, Float16, StorageBuffer16BitAccess, UniformAndStorageBuffer16BitAccess];
+    let matrices = [CooperativeMatrixKHR, VulkanMemoryModel, VulkanMemoryModelDeviceScope, GroupNonUniform];
+    match needs {
+        Needs::Core => [Shader].into_iter().collect(),
+        Needs::Half => half.into_iter().collect(),
+        Needs::Matrices => half.into_iter().chain(matrices).collect(),
+    }
+}
+
+/// For Vulkan 1.1, and with no capability that a driver may lack or that was not asked for.
 fn spirv_is_valid(bounds: BoundsCheckPolicy, checks: &str) {
-    let options = spv::Options {
+    let options = |needs| spv::Options {
         lang_version: (1, 3),
-        capabilities: Some([spv::Capability::Shader].into_iter().collect()),
+        capabilities: Some(capabilities(needs)),
         bounds_check_policies: BoundsCheckPolicies {
             index: bounds,
             buffer: bounds,
@@ -33,9 +45,10 @@ fn spirv_is_valid(bounds: BoundsCheckPolicy, checks: &str) {
         ..Default::default()
     };
     let (mut tally, mut skipped) = (Tally::default(), 0);
-    for_each_module(|kernel, module, info, case| {
+    for_each_module(Needs::Matrices, |kernel, module, info, case| {
         let pipeline = spv::PipelineOptions { shader_stage: ENTRY.0, entry_point: ENTRY.1.into() };
-        let words = spv::write_vec(module, info, &options, Some(&pipeline)).unwrap_or_else(|e| panic!("{case}: {e}"));
+        let words = spv::write_vec(module, info, &options(Needs::of(kernel)), Some(&pipeline))
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
         match spirv_val(&words) {
             Ok(complaints) => assert!(complaints.is_empty(), "{case}: {complaints}"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return skipped += 1,
