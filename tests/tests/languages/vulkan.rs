@@ -50,6 +50,10 @@ fn spirv_is_valid(bounds: BoundsCheckPolicy, checks: &str) {
         let words = spv::write_vec(module, info, &options(Needs::of(kernel)), Some(&pipeline))
             .unwrap_or_else(|e| panic!("{case}: {e}"));
         match spirv_val(&words) {
+            // A validator from before cooperative matrices cannot read these modules.
+            Ok(complaints) if complaints.contains("Invalid capability operand: 6022") => {
+                return eprintln!("SKIPPED: spirv-val is too old for {case}");
+            }
             Ok(complaints) => assert!(complaints.is_empty(), "{case}: {complaints}"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return skipped += 1,
             Err(error) => panic!("spirv-val: {error}"),
