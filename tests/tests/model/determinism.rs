@@ -28,7 +28,7 @@ fn bits(images: &[f32]) -> Vec<u32> {
 }
 
 /// The largest difference, as a part of the largest element.
-fn difference(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     assert!(a.iter().chain(b).all(|value| value.is_finite()));
     let largest = a.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
