@@ -58,7 +58,19 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Device::open`].
     pub fn open(&self) -> runtime::Result<Device> {
-        Device::open(&DeviceOptions {
+        Device::open(&self.options())
+    }
+
+    /// Opens the device that was asked for, able to time kernels where its adapter is.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open_with_timestamps(&self) -> runtime::Result<Device> {
+        Device::open(&DeviceOptions { timestamps: true, ..self.options() })
+    }
+
+    fn options(&self) -> DeviceOptions {
+        DeviceOptions {
             choice: match self.device {
                 Choice::Auto => DeviceChoice::Auto,
                 Choice::Gpu => DeviceChoice::Gpu,
@@ -70,7 +82,7 @@ impl DeviceArgs {
             half: self.precision == Precision::Half,
             shaders: self.shaders(),
             ..DeviceOptions::default()
-        })
+        }
     }
 
     fn shaders(&self) -> Shaders {

@@ -83,6 +83,8 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// Ask for what kernels of reduced precision need ([`Half`]), and fail where the adapter has none of it.
     pub half: bool,
+    /// Be able to time kernels, where the adapter can: see [`crate::Stream::start_profile`]. The CPU always is.
+    pub timestamps: bool,
     /// How kernels' shaders reach the driver.
     pub shaders: Shaders,
     /// Words that are bound beyond the end of each buffer, as far as its memory goes on. Drivers hide what a

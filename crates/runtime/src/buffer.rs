@@ -88,7 +88,9 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if let (Some(pool), Some(storage)) = (self.pool.upgrade(), self.storage.take()) {
-            pool.lock().free.insert((self.words, self.id), storage);
+            let mut state = pool.lock();
+            state.memory.in_use -= bytes(self.words);
+            state.free.insert((self.words, self.id), storage);
         }
     }
 }
@@ -104,7 +106,37 @@ pub(crate) struct Pool {
 struct PoolState {
     free: BTreeMap<(usize, u64), Storage>,
     next_id: u64,
-    allocated_words: usize,
+    memory: MemoryUse,
+}
+
+/// The memory of a device's buffers, in bytes. The parameter blocks of launches are not in it, nor what a
+/// driver or a CPU body needs beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// What buffers take now.
+    pub in_use: usize,
+    /// The most that buffers took at once.
+    pub peak_in_use: usize,
+    /// What the pool holds now: buffers, and what is kept for the next ones.
+    pub held: usize,
+    /// The most that the pool held: what the device had to have.
+    pub peak_held: usize,
+}
+
+impl MemoryUse {
+    fn use_more(&mut self, bytes: usize) {
+        self.in_use += bytes;
+        self.peak_in_use = self.peak_in_use.max(self.in_use);
+    }
+
+    fn hold_more(&mut self, bytes: usize) {
+        self.held += bytes;
+        self.peak_held = self.peak_held.max(self.held);
+    }
+}
+
+fn bytes(words: usize) -> usize {
+    words * size_of::<u32>()
 }
 
 impl Pool {
@@ -130,10 +162,11 @@ impl Pool {
                 let storage = create(words)?;
                 let mut state = self.lock();
                 state.next_id += 1;
-                state.allocated_words += words;
+                state.memory.hold_more(bytes(words));
                 (state.next_id, storage)
             }
         };
+        self.lock().memory.use_more(bytes(words));
         let memory = Memory { id, words, storage: Some(storage), pool: Arc::downgrade(self) };
         Ok(Buffer { memory: Arc::new(memory), offset: 0, len })
     }
@@ -142,11 +175,11 @@ impl Pool {
     pub(crate) fn release(&self) {
         let mut state = self.lock();
         let words: usize = state.free.keys().map(|(words, _)| words).sum();
-        state.allocated_words -= words;
+        state.memory.held -= bytes(words);
         state.free.clear();
     }
 
-    pub(crate) fn allocated_bytes(&self) -> usize {
-        self.lock().allocated_words * 4
+    pub(crate) fn memory(&self) -> MemoryUse {
+        self.lock().memory
     }
 }

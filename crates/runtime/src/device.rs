@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::buffer::{ALIGNMENT, Pool, Storage};
 use crate::gpu::Gpu;
-use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Half, Result, Stream, adapter};
+use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Half, MemoryUse, Result, Stream, adapter};
 
 /// What any memory's address can reach, with room for rounding up.
 const MAX_WORDS: usize = isize::MAX as usize / 4 - ALIGNMENT;
@@ -55,9 +55,9 @@ impl Device {
         self.inner.gpu.as_ref().and_then(|gpu| gpu.half)
     }
 
-    /// Bytes allocated, in use or kept for reuse.
-    pub fn allocated_bytes(&self) -> usize {
-        self.inner.pool.allocated_bytes()
+    /// The memory of all buffers, now and at most.
+    pub fn memory(&self) -> MemoryUse {
+        self.inner.pool.memory()
     }
 
     /// A buffer of `len` words. Its contents are unspecified: whoever allocates also writes.

@@ -61,7 +61,7 @@ impl Gpu {
         let half = if options.half { Some(Half::of(adapter, &info)?) } else { None };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("device"),
-            required_features: required_features(adapter, &options.shaders)
+            required_features: required_features(adapter, options)
                 | half.map_or(wgpu::Features::empty(), Half::features),
             experimental_features: half.map_or_else(wgpu::ExperimentalFeatures::disabled, Half::experimental),
             required_limits: limits.clone(),
@@ -216,6 +216,11 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(raw(buffer), buffer.offset as u64 * 4, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
+        self.map(&staging)
+    }
+
+    /// The contents of a buffer that can be mapped, after all that was submitted before.
+    pub(crate) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u32>> {
         let (sender, receiver) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only where waiting has failed already.
@@ -245,11 +250,11 @@ impl Gpu {
 }
 
 /// What is beyond WebGPU's core, and asked for only where it is used.
-fn required_features(adapter: &wgpu::Adapter, shaders: &Shaders) -> wgpu::Features {
-    match shaders.replacement {
-        Some(_) => adapter.features() & wgpu::Features::PASSTHROUGH_SHADERS,
-        None => wgpu::Features::empty(),
-    }
+fn required_features(adapter: &wgpu::Adapter, options: &DeviceOptions) -> wgpu::Features {
+    let mut wanted = wgpu::Features::empty();
+    wanted.set(wgpu::Features::PASSTHROUGH_SHADERS, options.shaders.replacement.is_some());
+    wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
+    adapter.features() & wanted
 }
 
 /// The wgpu buffer under a handle.

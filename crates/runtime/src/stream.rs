@@ -1,12 +1,16 @@
 //! A stream: the order in which kernels run.
 
-use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use bytemuck::Pod;
 
 use crate::buffer::Storage;
-use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, Pipeline, raw};
-use crate::{Access, Argument, Arguments, Buffer, Device, Error, Launch, Result};
+use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, raw};
+use crate::recorder::Recorder;
+use crate::submission::{Recorded, encode};
+use crate::timer::MAX_TIMED;
+use crate::{Access, Activity, Argument, Arguments, Buffer, Device, Error, Launch, Profile, Result};
 
 /// Takes launches in order. On the CPU each runs at once; on a GPU they are recorded and go to
 /// the driver together, in one compute pass, when the stream is submitted or something is read.
@@ -15,18 +19,12 @@ pub struct Stream {
     device: Device,
     recorded: Vec<Recorded>,
     parameters: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Recorded {
-    pipeline: Arc<Pipeline>,
-    bind_group: wgpu::BindGroup,
-    workgroups: [u32; 3],
+    recorder: Option<Box<Recorder>>,
 }
 
 impl Stream {
     pub(crate) fn new(device: Device) -> Self {
-        Self { device, recorded: Vec::new(), parameters: Vec::new() }
+        Self { device, recorded: Vec::new(), parameters: Vec::new(), recorder: None }
     }
 
     /// The device that this stream feeds.
@@ -53,9 +51,45 @@ impl Stream {
         match device.gpu() {
             Some(gpu) => self.record(gpu, launch),
             None => {
-                run_on_cpu(launch);
+                match &mut self.recorder {
+                    Some(recorder) => recorder.run(launch, || run_on_cpu(launch)),
+                    None => run_on_cpu(launch),
+                }
                 Ok(())
             }
+        }
+    }
+
+    /// Records from here on what runs when, up to `limit` kernels. On a GPU each kernel gets a compute pass
+    /// and two timestamps of its own, which takes some time that is not in the kernels'; copies between
+    /// buffers are not recorded. Results are those of a run without.
+    ///
+    /// # Errors
+    /// [`Error::NoTimestamps`] where the adapter has none, or [`crate::DeviceOptions::timestamps`] was not
+    /// set; what the driver reports.
+    pub fn start_profile(&mut self, limit: usize) -> Result<()> {
+        self.submit()?;
+        self.recorder = Some(Box::new(Recorder::start(self.device.gpu(), limit)?));
+        Ok(())
+    }
+
+    /// Whether a profile has as many kernels as it was to have.
+    pub fn profile_is_full(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.is_full())
+    }
+
+    /// What ran since [`Stream::start_profile`], or nothing without it. Waits for the device.
+    ///
+    /// # Errors
+    /// What the driver reports.
+    pub fn finish_profile(&mut self) -> Result<Profile> {
+        self.submit()?;
+        self.recorder.take().map_or_else(|| Ok(Profile::default()), |recorder| recorder.finish(self.device.gpu()))
+    }
+
+    fn note(&mut self, activity: Activity, start: Instant) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.host(activity, start);
         }
     }
 
@@ -68,8 +102,12 @@ impl Stream {
                 allowed: gpu.max_workgroups().to_string(),
             });
         }
-        if self.recorded.len() == MAX_RECORDED {
+        let most = if self.recorder.is_some() { MAX_TIMED } else { MAX_RECORDED };
+        if self.recorded.len() == most {
             self.submit()?;
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.queue(launch);
         }
         let pipeline = gpu.pipeline(launch.kernel, launch.constants);
         let bind_group = gpu.bind_group(launch.kernel, &pipeline, launch.buffers);
@@ -90,17 +128,16 @@ impl Stream {
             return gpu.check();
         }
         gpu.queue.write_buffer(&gpu.parameters, 0, &self.parameters);
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for (index, command) in self.recorded.iter().enumerate() {
-                pass.set_pipeline(&command.pipeline.pipeline);
-                pass.set_bind_group(0, &command.bind_group, &[(index * PARAMETER_STRIDE) as u32]);
-                let [x, y, z] = command.workgroups;
-                pass.dispatch_workgroups(x, y, z);
-            }
-        }
-        gpu.queue.submit([encoder.finish()]);
+        let (timed, timer) = match &mut self.recorder {
+            Some(recorder) => recorder.submission(),
+            None => (0, None),
+        };
+        let start = Instant::now();
+        let commands = encode(gpu, &self.recorded, timed, timer);
+        self.note(Activity::Encode, start);
+        let start = Instant::now();
+        gpu.queue.submit([commands]);
+        self.note(Activity::Submit, start);
         self.recorded.clear();
         self.parameters.clear();
         gpu.check()
@@ -112,7 +149,12 @@ impl Stream {
     /// What the driver has reported since the last call.
     pub fn synchronize(&mut self) -> Result<()> {
         self.submit()?;
-        self.device.gpu().map_or(Ok(()), Gpu::wait)
+        let start = Instant::now();
+        if let Some(gpu) = self.device.gpu() {
+            gpu.wait()?;
+            self.note(Activity::Wait, start);
+        }
+        Ok(())
     }
 
     /// A new buffer that holds `data`, whose items are one word each or fill words together
@@ -143,18 +185,19 @@ impl Stream {
         }
         // The driver puts writes before the submission they precede: what is recorded goes first.
         self.submit()?;
+        let start = Instant::now();
         match buffer.memory.storage() {
             Storage::Gpu(raw) => {
                 let Some(gpu) = self.device.gpu() else { unreachable!("a buffer of a GPU on the CPU's stream") };
                 let whole = bytes.len() / 4 * 4;
-                let start = buffer.offset as u64 * 4;
-                gpu.queue.write_buffer(raw, start, &bytes[..whole]);
+                let offset = buffer.offset as u64 * 4;
+                gpu.queue.write_buffer(raw, offset, &bytes[..whole]);
                 if whole < bytes.len() {
                     let mut last = [0; 4];
                     last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-                    gpu.queue.write_buffer(raw, start + whole as u64, &last);
+                    gpu.queue.write_buffer(raw, offset + whole as u64, &last);
                 }
-                gpu.check()
+                gpu.check()?;
             }
             Storage::Cpu(lock) => {
                 let mut all = lock.write().unwrap_or_else(PoisonError::into_inner);
@@ -163,9 +206,10 @@ impl Stream {
                     *last = 0;
                 }
                 bytemuck::cast_slice_mut::<u32, u8>(target)[..bytes.len()].copy_from_slice(bytes);
-                Ok(())
             }
         }
+        self.note(Activity::Write, start);
+        Ok(())
     }
 
     /// The contents of a buffer, after all that was launched before.
@@ -174,6 +218,7 @@ impl Stream {
     /// What the driver reports.
     pub fn read<T: Pod>(&mut self, buffer: &Buffer) -> Result<Vec<T>> {
         self.submit()?;
+        let start = Instant::now();
         let words = match (buffer.memory.storage(), self.device.gpu()) {
             (Storage::Gpu(_), Some(gpu)) => gpu.read(buffer)?,
             (Storage::Cpu(lock), _) => {
@@ -182,6 +227,7 @@ impl Stream {
             }
             (Storage::Gpu(_), None) => unreachable!("a buffer of a GPU on the CPU's stream"),
         };
+        self.note(Activity::Read, start);
         Ok(bytemuck::pod_collect_to_vec(&words))
     }
 

@@ -6,7 +6,7 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use dit::Config;
 use flow::Solver;
-use programs::DeviceArgs;
+use programs::{DeviceArgs, TraceArgs};
 
 use crate::interval::Interval;
 use crate::lists::{Digits, Scales};
@@ -93,6 +93,10 @@ pub struct Args {
     /// Where the kernels run.
     #[command(flatten)]
     pub device: DeviceArgs,
+
+    /// Whether to trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -145,6 +149,7 @@ impl Args {
             ("--weights", self.weights.as_deref()),
             ("--out", Some(&self.out)),
             ("--save-tensor", self.save_tensor.as_deref()),
+            ("--trace", self.trace.path()),
         ];
         for (index, (flag, path)) in files.iter().enumerate() {
             for (other_flag, other) in &files[..index] {

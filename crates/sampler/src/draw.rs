@@ -4,6 +4,7 @@ use anyhow::ensure;
 use dit::{Dit, Weights};
 use flow::{SampleOptions, sample};
 use indicatif::{ProgressBar, ProgressStyle};
+use programs::say;
 use runtime::Device;
 
 use crate::args::Args;
@@ -22,6 +23,7 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     let mut stream = device.stream()?;
     let model = Dit::from_weights(&mut stream, weights)?;
     let labels = plan.labels();
+    args.trace.start(&mut stream)?;
     let batch = args.batch.unwrap_or_else(|| default_batch(device, weights.config.tokens()));
     let steps = labels.len().div_ceil(batch) * args.steps;
     let bar = progress_bar(steps * plan.guidance.len());
@@ -44,7 +46,11 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
         values.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
         Ok(values)
     };
-    plan.guidance.iter().enumerate().map(&mut panel).collect()
+    let panels = plan.guidance.iter().enumerate().map(&mut panel).collect::<anyhow::Result<_>>()?;
+    if let Some(line) = args.trace.write(&mut stream)? {
+        bar.suspend(|| say(line));
+    }
+    Ok(panels)
 }
 
 fn default_batch(device: &Device, tokens: usize) -> usize {

@@ -42,9 +42,10 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.save_tensor {
         check_writable(path).context("--save-tensor")?;
     }
+    args.trace.check()?;
     picture(&plan, &plan.blank(), args.scale)?;
 
-    let device = args.device.open()?;
+    let device = args.trace.open(&args.device)?;
     say(format_args!("Sampling on {device} with {}", model::describe(args.weights.as_deref(), &weights.config)));
     let start = Instant::now();
     let panels = draw::draw(&device, &weights, &plan, args)?;
@@ -60,7 +61,12 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
         show(&picture);
     }
     let step = if args.solver == Solver::Euler { "step".into() } else { format!("{} step", args.solver) };
-    say(format_args!("Wrote {} ({plan}, {}, {seconds:.1} s)", args.out.display(), counted(args.steps, &step)));
+    let steps = counted(args.steps, &step);
+    let memory = device.memory().peak_held as f64 / 1_048_576.0;
+    say(format_args!(
+        "Wrote {} ({plan}, {steps}, {seconds:.1} s, at most {memory:.1} MiB of device memory)",
+        args.out.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-
-use crate::presets::Preset;
+use programs::{DeviceArgs, Preset, TraceArgs};
 
 /// Train a diffusion transformer by flow matching.
 ///
@@ -83,7 +82,11 @@ pub struct Arguments {
 
     /// Where the kernels run.
     #[command(flatten)]
-    pub device: programs::DeviceArgs,
+    pub device: DeviceArgs,
+
+    /// Whether to trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -6,7 +6,6 @@ mod data;
 mod folder;
 mod interrupt;
 mod metrics;
-mod presets;
 mod previews;
 mod progress;
 mod settings;

@@ -4,11 +4,11 @@ use anyhow::bail;
 use datasets::Splits;
 use dit::Config;
 use flow::{AdamWOptions, TrainOptions};
+use programs::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::data::Source;
-use crate::presets::Preset;
 
 /// The share of labels dropped in training (Ho and Salimans, 2207.12598).
 const LABEL_DROPOUT: f32 = 0.1;

@@ -29,10 +29,13 @@ struct Run<'a> {
     stream: Stream,
     /// The step of the last checkpoint, once there is one.
     saved: Option<u32>,
+    /// Whether the trace is over.
+    traced: bool,
 }
 
 /// Trains as the arguments say.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    arguments.trace.check()?;
     let resumed = match &arguments.resume {
         Some(root) => {
             let folder = Folder::existing(root)?;
@@ -46,7 +49,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some((_, checkpoint)) = &resumed {
         checkpoint.settings.data.expect(&splits.train)?;
     }
-    let device = arguments.device.open()?;
+    let device = arguments.trace.open(&arguments.device)?;
     let mut stream = device.stream()?;
     let images = Images::upload(&mut stream, splits.train.images(), splits.train.labels())?;
     let mut run = match resumed {
@@ -73,7 +76,7 @@ impl<'a> Run<'a> {
         let model = Dit::new(&mut stream, settings.model, settings.seed)?;
         let training = Training::new(&mut stream, model, images, settings.train_options())?;
         let progress = Progress::new(0, settings.steps, settings.batch);
-        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved: None })
+        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved: None, traced: false })
     }
 
     fn resume(
@@ -99,7 +102,7 @@ impl<'a> Run<'a> {
         let metrics = Metrics::resume(&folder.metrics(), checkpoint.steps)?;
         let progress = Progress::new(checkpoint.steps, settings.steps, settings.batch);
         let saved = Some(checkpoint.steps);
-        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved })
+        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved, traced: false })
     }
 
     fn announce(&self, splits: &Splits) {
@@ -127,11 +130,20 @@ impl<'a> Run<'a> {
     fn train(&mut self) -> anyhow::Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
         let started = Instant::now();
+        let first = self.training.optimizer.steps;
+        self.arguments.trace.start(&mut self.stream)?;
         while self.training.optimizer.steps < self.settings.steps && !interrupt.requested() {
             let step = self.training.optimizer.steps;
             self.training.step(&mut self.stream, self.settings.rate_at(step))?;
+            if step == first {
+                self.progress.say(&format!("Training takes {} of device memory", memory(&self.stream)));
+            }
+            if self.stream.profile_is_full() {
+                self.write_trace()?;
+            }
             self.after_step(step + 1)?;
         }
+        self.write_trace()?;
         self.read_log()?;
         let step = self.training.optimizer.steps;
         if self.saved != Some(step) {
@@ -147,16 +159,28 @@ impl<'a> Run<'a> {
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
         say(format_args!(
-            "Trained {step} steps, loss {:.4}, in {:.0} s; device memory {:.0} MiB",
+            "Trained {step} steps, loss {:.4}, in {:.0} s; at most {} of device memory",
             self.progress.loss(),
             started.elapsed().as_secs_f64(),
-            self.stream.device().allocated_bytes() as f64 / 1_048_576.0
+            memory(&self.stream)
         ));
         say(format_args!(
             "Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors",
             self.folder.weights().display()
         ));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes the trace, once: where it is as long as it may be, or at the end.
+    fn write_trace(&mut self) -> anyhow::Result<()> {
+        if self.traced {
+            return Ok(());
+        }
+        self.traced = true;
+        if let Some(line) = self.arguments.trace.write(&mut self.stream)? {
+            self.progress.say(&line);
+        }
+        Ok(())
     }
 
     fn after_step(&mut self, step: u32) -> anyhow::Result<()> {
@@ -215,4 +239,9 @@ impl<'a> Run<'a> {
         self.progress.pause_over();
         Ok(())
     }
+}
+
+/// What the device had to have for the buffers so far.
+fn memory(stream: &Stream) -> String {
+    format!("{:.1} MiB", stream.device().memory().peak_held as f64 / 1_048_576.0)
 }

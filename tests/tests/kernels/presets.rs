@@ -22,10 +22,10 @@ pub(super) const BATCHES: [usize; 3] = [64, 64, 128];
 /// Items that stand for a batch where all of them would take long.
 pub(super) const FEW: usize = 2;
 
-/// The trainer is a program, whose source is all that can be asked.
+/// The presets are the programs', whose source is all that can be asked here.
 #[test]
 fn presets_are_the_trainers() {
-    let source = include_str!("../../../crates/trainer/src/presets.rs");
+    let source = include_str!("../../../crates/programs/src/presets.rs");
     for ((name, config), batch) in ["Tiny", "Small", "Base"].into_iter().zip(presets()).zip(BATCHES) {
         let Config { patch, width, depth, heads, time_scale, .. } = config;
         for text in [
