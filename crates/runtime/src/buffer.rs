@@ -171,11 +171,13 @@ impl Pool {
         Ok(Buffer { memory: Arc::new(memory), offset: 0, len })
     }
 
-    /// Gives all free memory back to the system.
+    /// Gives all free memory back to the system; the peaks begin anew.
     pub(crate) fn release(&self) {
         let mut state = self.lock();
         let words: usize = state.free.keys().map(|(words, _)| words).sum();
-        state.memory.held -= bytes(words);
+        let in_use = state.memory.in_use;
+        let held = state.memory.held - bytes(words);
+        state.memory = MemoryUse { in_use, peak_in_use: in_use, held, peak_held: held };
         state.free.clear();
     }
 

@@ -75,14 +75,19 @@ impl Device {
         match self.inner.pool.take(len, |words| self.create_storage(words)) {
             // What is kept for reuse may be of other sizes; without it there may be enough.
             Err(Error::OutOfMemory) => {
-                if let Some(gpu) = &self.inner.gpu {
-                    gpu.forget_bind_groups();
-                }
-                self.inner.pool.release();
+                self.release_unused();
                 self.inner.pool.take(len, |words| self.create_storage(words))
             }
             result => result,
         }
+    }
+
+    /// Gives back the memory that is kept for reuse; the peaks of [`Device::memory`] begin anew.
+    pub fn release_unused(&self) {
+        if let Some(gpu) = &self.inner.gpu {
+            gpu.forget_bind_groups();
+        }
+        self.inner.pool.release();
     }
 
     fn create_storage(&self, words: usize) -> Result<Storage> {

@@ -1,0 +1,166 @@
+//! The arithmetic of each kernel: how many operations a launch needs, and how many bytes it has to move.
+
+use runtime::{KernelSpan, Value};
+
+/// What a launch cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// Floating-point operations. A multiply-add is two; a root, an exponential, a sine count as one.
+    /// Integer arithmetic (indices, random bits) is not counted.
+    pub operations: f64,
+    /// Bytes read and written, if everything were read once and written once. What is changed in place, or
+    /// added to, counts twice.
+    pub bytes: f64,
+}
+
+/// Parameters that change nothing about the work of a launch.
+const NO_SIZES: [&str; 13] = [
+    "seed_low",
+    "seed_high",
+    "step",
+    "epoch",
+    "offset",
+    "position",
+    "first_item",
+    "half_bits",
+    "null_class",
+    "gate",
+    "shift",
+    "scale",
+    "modulation_width",
+];
+
+/// A launch's sizes and options in words; launches of a kernel with the same words do the same work.
+pub fn shape(span: &KernelSpan) -> String {
+    let parameters = span.parameters().filter_map(|(name, value)| match value {
+        Value::U32(value) if value != 0 && !NO_SIZES.contains(&name) => Some(format!("{name} {value}")),
+        _ => None,
+    });
+    let constants = span.constants.iter().filter(|(_, value)| *value != 0.0);
+    let constants = constants.map(|(name, value)| format!("{} {value}", name.to_lowercase()));
+    // Attention has its batch in the size of the launch alone.
+    let batch = batch(span).map(|batch| format!("batch {batch}"));
+    batch.into_iter().chain(parameters).chain(constants).collect::<Vec<_>>().join(", ")
+}
+
+fn batch(span: &KernelSpan) -> Option<f64> {
+    let [tokens, heads] = ["tokens", "heads"].map(|name| parameter(span, name));
+    Some(length(span, "log_sum")? / (tokens? * heads?))
+}
+
+fn parameter(span: &KernelSpan, name: &str) -> Option<f64> {
+    span.parameters().find(|(field, _)| *field == name).map(|(_, value)| match value {
+        Value::U32(value) => f64::from(value),
+        Value::F32(value) => f64::from(value),
+    })
+}
+
+fn length(span: &KernelSpan, binding: &str) -> Option<f64> {
+    let index = span.kernel.bindings.iter().position(|known| known.name == binding)?;
+    span.buffers.get(index).map(|words| *words as f64)
+}
+
+/// The work of a launch; nothing for a kernel that is not in the table below.
+pub fn work(span: &KernelSpan) -> Option<Work> {
+    let p = |name| parameter(span, name);
+    let constant = |name| span.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    // A kernel that does `operations` for each of `elements` and moves `words` for each.
+    let each = |elements: f64, operations: f64, words: f64| (operations * elements, words * elements);
+    let (operations, words) = match span.kernel.name {
+        // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
+        // what it reads (what is added to, or a residual) and saves is moved.
+        name if name.starts_with("matmul") => {
+            let (m, n, k) = (p("m")?, p("n")?, p("k")?);
+            let reads_more = [1.0, 4.0].contains(&constant("EPILOGUE")?);
+            let outputs = 1.0 + f64::from(u8::from(reads_more)) + p("save")?;
+            (2.0 * m * n * k, m * k + k * n + outputs * m * n)
+        }
+        // Two products of T² · Dh multiply-adds a head, and five operations a weight: scale, maximum,
+        // exponential, sum, division. Moves q, k, v, the output, and a number a row.
+        "attention" => {
+            let (weights, rows, width) = heads(span)?;
+            (4.0 * weights * p("head_dim")? + 5.0 * weights, 4.0 * rows * width + rows * p("heads")?)
+        }
+        // Five products (the scores again, the weights' gradient, and those of q, k and v), six operations a
+        // weight. Moves q, k, v and their gradients, output, upstream, and a number a row.
+        "attention_backward" => {
+            let (weights, rows, width) = heads(span)?;
+            (10.0 * weights * p("head_dim")? + 6.0 * weights, 8.0 * rows * width + rows * p("heads")?)
+        }
+        // Mean (1), variance (3), normalisation (2), modulation (3); two statistics a row, shift and scale an item.
+        "layer_norm_modulate" => {
+            let (elements, items) = sequence(span)?;
+            (9.0 * elements, 2.0 * elements + 2.0 * p("rows")? + 2.0 * items)
+        }
+        // The normalised x again (2), its gradient (2), two sums over the row (3), the combination (5).
+        "layer_norm_modulate_backward" => {
+            let (elements, items) = sequence(span)?;
+            (12.0 * elements, (3.0 + p("accumulate")?) * elements + 2.0 * p("rows")? + items)
+        }
+        // The normalised x again (2), its product with upstream (1), two sums over the tokens (2).
+        "modulation_backward" => {
+            let (batch, tokens, width) = (p("batch")?, p("tokens")?, p("width")?);
+            let rows = batch * tokens;
+            (5.0 * rows * width, 2.0 * rows * width + 2.0 * rows + 4.0 * batch * width)
+        }
+        // gate · upstream (1), and Σ y · upstream over the tokens (2), added to what is there.
+        "gate_backward" => {
+            let (batch, tokens, width) = (p("batch")?, p("tokens")?, p("width")?);
+            (3.0 * batch * tokens * width, 3.0 * batch * tokens * width + 3.0 * batch * width)
+        }
+        "column_sum" => {
+            let (rows, columns) = (p("rows")?, p("columns")?);
+            (rows * columns, rows * columns + (1.0 + p("accumulate")?) * columns)
+        }
+        // Five arrays read, four written.
+        "adamw" => each(p("len")?, 18.0, 9.0),
+        "add" => each(p("len")?, 1.0, 3.0),
+        "add_positions" => {
+            let (len, period) = (p("len")?, p("period")?);
+            (len, 2.0 * len + period)
+        }
+        "euler" => each(p("len")?, 2.0, 3.0),
+        "guidance_euler" => each(p("len")?, 5.0, 4.0),
+        "fill" => each(p("len")?, 0.0, 1.0),
+        "flow_point" => each(p("len")?, 4.0, 4.0),
+        // A byte is read and a float written.
+        "gather_batch" => each(p("batch")? * p("size")?, 2.0, 1.25),
+        // Box and Muller: a logarithm, a root, a sine and a cosine for two numbers, and what is between them.
+        "gaussian_noise" => each(p("items")? * p("size")?, 5.0, 1.0),
+        "label_dropout" => each(p("len")?, 1.0, 2.0),
+        "label_embedding" => each(p("len")?, 1.0, 3.0),
+        "label_embedding_backward" => {
+            let (batch, width, rows) = (p("batch")?, p("width")?, p("rows")?);
+            (batch * width, batch * width + batch + (1.0 + p("accumulate")?) * rows * width)
+        }
+        "mse" => each(p("batch")? * p("size")?, 3.0, 2.0),
+        "mse_backward" => each(p("len")?, 2.0, 3.0),
+        "patchify" | "unpatchify" => each(length(span, "out")?, 0.0, 2.0),
+        // e⁻ˣ, 1 + it, x over that.
+        "silu" => each(p("len")?, 4.0, 2.0),
+        "silu_backward" => each(p("len")?, 8.0, 3.0 + p("accumulate")?),
+        // The cubic, its derivative, tanh, and the combination.
+        "gelu_backward" => each(p("len")?, 17.0, 3.0),
+        "sum_of_squares" => each(p("len")?, 2.0, 1.0),
+        "gradient_clip" => each(p("len")?, 1.0, 1.0),
+        // An angle, its sine and its cosine.
+        "time_features" => each(p("batch")? * p("half")?, 3.0, 2.0),
+        "uniform_time" => each(p("len")?, 1.0, 1.0),
+        _ => return None,
+    };
+    Some(Work { operations, bytes: 4.0 * words })
+}
+
+/// Attention weights B · H · T², rows B · T, and width D.
+fn heads(span: &KernelSpan) -> Option<(f64, f64, f64)> {
+    let [tokens, heads, head_dim] = ["tokens", "heads", "head_dim"].map(|name| parameter(span, name));
+    let (tokens, heads, batch) = (tokens?, heads?, batch(span)?);
+    Some((batch * heads * tokens * tokens, batch * tokens, heads * head_dim?))
+}
+
+/// Elements of a sequence, rows · D, and of a chunk of its modulation, B · D.
+fn sequence(span: &KernelSpan) -> Option<(f64, f64)> {
+    let [rows, tokens, width] = ["rows", "tokens", "width"].map(|name| parameter(span, name));
+    let (rows, width) = (rows?, width?);
+    Some((rows * width, rows / tokens? * width))
+}
