@@ -11,6 +11,11 @@ pub fn median(samples: &[f64]) -> f64 {
     }
 }
 
+/// The largest of the samples: what a device can do is what it did when nothing disturbed it.
+pub fn best(samples: &[f64]) -> f64 {
+    samples.iter().copied().fold(f64::NAN, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,8 @@ const NO_SIZES: [&str; 13] = [
 /// A launch's sizes and options in words; launches of a kernel with the same words do the same work.
 pub fn shape(span: &KernelSpan) -> String {
     let parameters = span.parameters().filter_map(|(name, value)| match value {
+        // A product without a modulation has one token an item.
+        Value::U32(1) if name == "tokens" => None,
         Value::U32(value) if value != 0 && !NO_SIZES.contains(&name) => Some(format!("{name} {value}")),
         _ => None,
     });

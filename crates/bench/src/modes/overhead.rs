@@ -35,8 +35,8 @@ pub fn overhead(stream: &mut Stream, args: &Common) -> Result<Vec<Table>> {
     };
     let launch = |stream: &mut Stream| Fill { out: &one, value: 1.0 }.launch(stream);
     let many = |stream: &mut Stream| (0..launches).try_for_each(|_| launch(stream));
-    measure(&format!("one of {launches} launches, recorded"), launches, &mut |stream| Ok(many(stream)?))?;
-    measure(&format!("one of {launches} launches, recorded, submitted and waited for"), launches, &mut |stream| {
+    measure(&format!("each of {launches} launches"), launches, &mut |stream| Ok(many(stream)?))?;
+    measure(&format!("each of {launches} launches, submitted and waited for together"), launches, &mut |stream| {
         many(stream)?;
         Ok(stream.synchronize()?)
     })?;

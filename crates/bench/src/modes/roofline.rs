@@ -9,7 +9,7 @@ use crate::args::ModelArgs;
 use crate::groups::{Group, groups};
 use crate::peak;
 use crate::report::{Cell, Table};
-use crate::statistics::median;
+use crate::statistics::best;
 use crate::workload;
 
 /// Working sets of the bandwidth, in bytes: within a core's cache, within the last one, and far beyond both.
@@ -17,7 +17,7 @@ const WORKING_SETS: [usize; 3] = [768 << 10, 12 << 20, 288 << 20];
 
 /// What a device can do.
 struct Roof {
-    /// Operations a second.
+    /// Operations a second, in the best run as are the bandwidths.
     operations: f64,
     /// Bytes a second for working sets of up to so many bytes, the smallest first.
     bandwidths: Vec<(usize, f64)>,
@@ -72,19 +72,20 @@ pub fn roofline(stream: &mut Stream, args: &ModelArgs) -> Result<Vec<Table>> {
 /// The device's own peaks; on the CPU those of one thread too.
 fn device(stream: &mut Stream, runs: usize, quick: bool) -> Result<(Roof, Vec<Table>)> {
     let sets: Vec<usize> = WORKING_SETS.iter().map(|bytes| if quick { bytes / 64 } else { *bytes }).collect();
-    let mut table = Table::new("The device", &["what", "threads", "value", "unit"]);
+    let mut table = Table::new("The device", &["what", "threads", "best", "median", "unit"]);
     let mut measure = |stream: &mut Stream, threads: Cell| -> Result<Roof> {
         let rates = peak::multiply_adds(stream, runs, quick)?;
-        let operations = median(&rates);
+        let operations = best(&rates);
         let mut push = |what: String, samples: Vec<f64>, unit: &str| {
-            let samples = samples.into_iter().map(|sample| 1e-9 * sample).collect();
-            table.push(vec![Cell::Text(what), threads.clone(), Cell::Samples(samples), Cell::Text(unit.into())]);
+            let samples: Vec<f64> = samples.into_iter().map(|sample| 1e-9 * sample).collect();
+            let best = Cell::Real(best(&samples));
+            table.push(vec![Cell::Text(what), threads.clone(), best, Cell::Samples(samples), Cell::Text(unit.into())]);
         };
         push("multiply-adds in f32".into(), rates, "GFLOP/s");
         let mut bandwidths = Vec::new();
         for bytes in &sets {
             let rates = peak::bandwidth(stream, *bytes, runs)?;
-            bandwidths.push((*bytes, median(&rates)));
+            bandwidths.push((*bytes, best(&rates)));
             push(format!("triad over {:.2} MiB", mebibytes(*bytes)), rates, "GB/s");
         }
         Ok(Roof { operations, bandwidths })
