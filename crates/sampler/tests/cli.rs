@@ -366,3 +366,25 @@ fn a_disk_that_takes_no_more_leaves_the_good_files() {
         assert!(place.contents() == before, "files have changed");
     }
 }
+
+#[test]
+fn a_trace_has_kernels_and_what_the_host_did() {
+    for device in devices() {
+        let place = Place::new();
+        place.write("w.safetensors", &wavy_weights());
+        let (flags, name) = match device.adapter() {
+            Some(adapter) => (format!("--adapter {}", adapter.name.split(' ').next().unwrap()), "adapter"),
+            None => ("--device cpu".to_owned(), "CPU"),
+        };
+        let output = place.run(&format!("{flags} --weights w.safetensors --count 1 --steps 2 --trace t.json"));
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let trace: serde_json::Value = serde_json::from_slice(&place.read("t.json")).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let track = |track: u32| events.iter().filter(move |event| event["ph"] == "X" && event["tid"] == track);
+        assert!(track(2).any(|event| event["name"] == "attention"), "{name}: no kernel is attention");
+        assert!(track(1).any(|event| event["name"] == "read"), "{name}: nothing was read");
+        let sum: f64 = track(2).map(|event| event["dur"].as_f64().unwrap()).sum();
+        let ends = events.iter().filter_map(|event| Some(event["ts"].as_f64()? + event["dur"].as_f64()?));
+        assert!(sum > 0.0 && sum <= ends.fold(0.0, f64::max), "{name}: kernels take longer than all");
+    }
+}

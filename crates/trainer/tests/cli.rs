@@ -117,6 +117,40 @@ fn a_run_leaves_samples_metrics_a_checkpoint_and_weights() {
 }
 
 #[test]
+fn a_trace_has_the_kernels_of_the_first_steps_and_changes_no_loss() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let run = ["--steps", "2", "--sample-every", "0", "--log-every", "1"];
+    let plain = folder.path().join("plain");
+    succeed(tiny(data.path(), &plain, &run));
+    let path = folder.path().join("trace.json");
+    let flags = ["--trace", path.to_str().unwrap(), "--trace-kernels", "200"];
+    let traced = folder.path().join("traced");
+    let said = succeed(tiny(data.path(), &traced, &[&run[..], &flags].concat()));
+    assert!(said.contains("trace.json (200 kernels"), "{said}");
+    assert!(said.contains("Training takes") && said.contains("MiB of device memory"), "{said}");
+    assert_eq!(rows(&traced), rows(&plain));
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let kernels: Vec<_> = events.iter().filter(|event| event["ph"] == "X" && event["tid"] == 2).collect();
+    assert_eq!(kernels.len(), 200);
+    assert_eq!(kernels[0]["name"], "gather_batch");
+    assert_eq!(kernels[0]["args"]["batch"], 8);
+    assert!(kernels.iter().all(|kernel| kernel["dur"].as_f64().unwrap() > 0.0));
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_is_refused_before_training() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    let missing = folder.path().join("missing/trace.json");
+    let said = fail(tiny(data.path(), &out, &["--trace", missing.to_str().unwrap()]), 1);
+    assert!(said.contains("--trace") && said.contains("does not exist"), "{said}");
+    assert!(!out.exists());
+    let said = fail(tiny(data.path(), &out, &["--trace-kernels", "5"]), 2);
+    assert!(said.contains("required"), "{said}");
+}
+
+#[test]
 fn a_resumed_run_is_the_run() {
     let (data, folder) = (data(), TempDir::new().unwrap());
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
