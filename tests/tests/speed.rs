@@ -11,7 +11,7 @@ use runtime::{Buffer, Device, DeviceOptions, Stream};
 use tests::harness::{Values, devices};
 
 /// Runs of each side, in turn; the fastest counts, which a disturbance can only slow down.
-const RUNS: usize = 7;
+const RUNS: usize = 40;
 
 /// One test at a time has the machine.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -43,7 +43,7 @@ fn product<'a>(a: &'a Buffer, b: &'a Buffer, out: &'a Buffer, [m, n, k]: [usize;
 
 #[test]
 fn the_product_on_the_cpu_is_far_ahead_of_three_loops() {
-    /// 20 is measured, 6 on a busy machine.
+    /// 18 to 23 is measured, on a busy machine.
     const AT_LEAST: f64 = 2.0;
     const SIZE: usize = 256;
     let mut stream = cpu();
@@ -70,9 +70,9 @@ fn the_product_on_the_cpu_is_far_ahead_of_three_loops() {
 
 #[test]
 fn attention_on_the_cpu_is_far_ahead_of_plain_loops() {
-    /// 6 is measured, 5 on a busy machine.
+    /// 5.5 to 9 is measured, on a busy machine.
     const AT_LEAST: f64 = 1.5;
-    let heads = Heads { batch: 8, tokens: 49, heads: 4, head_dim: 32 };
+    let heads = Heads { batch: 32, tokens: 49, heads: 4, head_dim: 32 };
     let (rows, width) = (heads.batch * heads.tokens, heads.width());
     let mut stream = cpu();
     let values = Values::new(2).normal(rows * 3 * width);
@@ -115,7 +115,7 @@ fn plain_attention(qkv: &[f32], Heads { batch, tokens, heads, head_dim }: Heads)
 /// On a software adapter the variant without barriers, which is what it is there for.
 #[test]
 fn the_product_in_registers_is_ahead_on_a_software_adapter() {
-    /// 2.6 is measured, 2.5 on a busy machine.
+    /// 2.4 to 2.6 is measured, on a busy machine.
     const AT_LEAST: f64 = 1.25;
     const SHAPE: [usize; 3] = [784, 128, 128];
     for device in devices().into_iter().filter(|device| device.adapter().is_some_and(|adapter| adapter.software)) {
