@@ -1,6 +1,7 @@
 //! Writes each kernel's linked WGSL to `DIR/NAME.wgsl`, and to `DIR/constants.json` every set of
-//! constants that launches give it: for compilers that are not Rust. Without those of reduced precision: Dawn
-//! opens no device for them by default, and cooperative matrices are wgpu's own extension.
+//! constants that launches give it: for compilers that are not Rust. Without those that need more than WebGPU has
+//! everywhere: Tint wants `enable subgroups;` first, which naga does not read, Dawn opens no device with 16-bit floats
+//! by default, and cooperative matrices are wgpu's own extension.
 
 use std::collections::BTreeMap;
 use std::error::Error;

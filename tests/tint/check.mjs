@@ -1,4 +1,4 @@
-// Has every kernel compiled by Tint, Chromium's WGSL compiler, in Dawn. Prints a line a kernel; fails for
+// Has every kernel without subgroups compiled by Tint, Chromium's WGSL compiler, in Dawn. Prints a line a kernel; fails for
 // an error or a warning.
 //
 // On Dawn's null backend, which needs no adapter, Tint reads the module and puts in each set of

@@ -68,7 +68,8 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
     let constant = |name| span.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     // A kernel that does `operations` for each of `elements` and moves `words` for each.
     let each = |elements: f64, operations: f64, words: f64| (operations * elements, words * elements);
-    let (operations, words) = match span.kernel.name {
+    // A variant for subgroups does the same work.
+    let (operations, words) = match span.kernel.name.trim_end_matches("_subgroup") {
         // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
         // what it reads (what is added to, or a residual) and saves is moved.
         name if name.starts_with("matmul") => {

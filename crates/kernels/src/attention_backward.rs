@@ -15,17 +15,29 @@ parameters! {
     head_dim: u32,
 }
 
+const BINDINGS: &[Binding] = &[
+    Binding::read("qkv"),
+    Binding::read("output"),
+    Binding::read("log_sum"),
+    Binding::read("upstream"),
+    Binding::write("out"),
+];
+
+/// The portable kernel, whose scores lie in workgroup memory.
 pub(crate) static KERNEL: Kernel = Kernel {
     name: "attention_backward",
     wgsl: wgsl!("attention_backward"),
     parameters: FIELDS,
-    bindings: &[
-        Binding::read("qkv"),
-        Binding::read("output"),
-        Binding::read("log_sum"),
-        Binding::read("upstream"),
-        Binding::write("out"),
-    ],
+    bindings: BINDINGS,
+    cpu,
+};
+
+/// The variant for software adapters with subgroups.
+pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
+    name: "attention_backward_subgroup",
+    wgsl: wgsl!("attention_backward_subgroup"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
     cpu,
 };
 
@@ -49,35 +61,74 @@ pub struct AttentionBackward<'a> {
 }
 
 impl AttentionBackward<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], also where T exceeds 1,364, which a workgroup's memory can't hold,
-    /// and what [`Stream::launch`] reports.
+    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let software = stream.device().adapter().is_some_and(|info| info.software);
+        if software && shape::has_subgroups(stream) {
+            self.launch_subgroup(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`AttentionBackward::launch`], also where T exceeds 1,364, which a workgroup's memory can't hold.
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.check(&KERNEL)?;
+        let rows = self.heads.rows_a_workgroup(&KERNEL, 2, 1)?;
+        let constants = [("ROWS", rows as f64), ("TOKENS", self.heads.tokens as f64)];
+        self.launch_kernel(stream, &KERNEL, rows, &constants)
+    }
+
+    /// Checks the shapes and launches the kernel for subgroups, which takes any T.
+    ///
+    /// # Errors
+    /// As [`AttentionBackward::launch`], also where the adapter has no subgroups of 8 invocations or more.
+    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
+        self.check(&SUBGROUP_KERNEL)?;
+        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
+        self.launch_kernel(stream, &SUBGROUP_KERNEL, 8, &[])
+    }
+
+    fn check(&self, kernel: &Kernel) -> Result<()> {
         let Heads { batch, tokens, heads, head_dim } = self.heads;
-        self.heads.expect_head_dim(&KERNEL)?;
+        self.heads.expect_head_dim(kernel)?;
         for (name, buffer) in [("qkv", self.qkv), ("out", self.out)] {
-            shape::expect(&KERNEL, name, buffer, &[batch, tokens, 3, heads, head_dim])?;
+            shape::expect(kernel, name, buffer, &[batch, tokens, 3, heads, head_dim])?;
         }
         for (name, buffer) in [("output", self.output), ("upstream", self.upstream)] {
-            shape::expect(&KERNEL, name, buffer, &[batch, tokens, heads, head_dim])?;
+            shape::expect(kernel, name, buffer, &[batch, tokens, heads, head_dim])?;
         }
-        shape::expect(&KERNEL, "log_sum", self.log_sum, &[batch, heads, tokens])?;
-        let rows = self.heads.rows_a_workgroup(&KERNEL, 2, 1)?;
+        shape::expect(kernel, "log_sum", self.log_sum, &[batch, heads, tokens])
+    }
+
+    /// Launches a kernel whose workgroups take `rows` tokens of a head each.
+    fn launch_kernel(
+        &self,
+        stream: &mut Stream,
+        kernel: &'static Kernel,
+        rows: usize,
+        constants: &[(&'static str, f64)],
+    ) -> Result<()> {
+        let Heads { batch, tokens, heads, head_dim } = self.heads;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                tokens: shape::dimension(&KERNEL, "tokens", tokens)?,
-                heads: shape::dimension(&KERNEL, "heads", heads)?,
-                head_dim: shape::dimension(&KERNEL, "head_dim", head_dim)?,
+                tokens: shape::dimension(kernel, "tokens", tokens)?,
+                heads: shape::dimension(kernel, "heads", heads)?,
+                head_dim: shape::dimension(kernel, "head_dim", head_dim)?,
             },
             buffers: &[self.qkv, self.output, self.log_sum, self.upstream, self.out],
-            constants: &[("ROWS", rows as f64), ("TOKENS", tokens as f64)],
+            constants,
             workgroups: [
-                shape::dimension(&KERNEL, "tokens", tokens.div_ceil(rows))?,
-                shape::dimension(&KERNEL, "heads", heads)?,
-                shape::dimension(&KERNEL, "batch", batch)?,
+                shape::dimension(kernel, "tokens", tokens.div_ceil(rows))?,
+                shape::dimension(kernel, "heads", heads)?,
+                shape::dimension(kernel, "batch", batch)?,
             ],
         })
     }

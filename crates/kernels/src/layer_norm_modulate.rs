@@ -17,11 +17,24 @@ parameters! {
     epsilon: f32,
 }
 
+const BINDINGS: &[Binding] =
+    &[Binding::read("x"), Binding::read("modulation"), Binding::write("out"), Binding::write("statistics")];
+
+/// The portable kernel: a row a workgroup, summed up through its memory.
 pub(crate) static KERNEL: Kernel = Kernel {
     name: "layer_norm_modulate",
     wgsl: wgsl!("layer_norm_modulate"),
     parameters: FIELDS,
-    bindings: &[Binding::read("x"), Binding::read("modulation"), Binding::write("out"), Binding::write("statistics")],
+    bindings: BINDINGS,
+    cpu,
+};
+
+/// The variant for software adapters with subgroups: a row a subgroup.
+pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
+    name: "layer_norm_modulate_subgroup",
+    wgsl: wgsl!("layer_norm_modulate_subgroup"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
     cpu,
 };
 
@@ -48,26 +61,52 @@ pub struct LayerNormModulate<'a> {
 }
 
 impl LayerNormModulate<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let software = stream.device().adapter().is_some_and(|info| info.software);
+        if software && shape::has_subgroups(stream) {
+            self.launch_subgroup(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`LayerNormModulate::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL)
+    }
+
+    /// Checks the shapes and launches the kernel for subgroups.
+    ///
+    /// # Errors
+    /// As [`LayerNormModulate::launch`], also where the adapter has no subgroups of 8 invocations or more.
+    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
+        self.launch_kernel(stream, &SUBGROUP_KERNEL)
+    }
+
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
         let sequence = &self.sequence;
-        sequence.expect_tokens(&KERNEL, "x", self.x)?;
-        sequence.expect_tokens(&KERNEL, "out", self.out)?;
-        sequence.expect_statistics(&KERNEL, self.statistics)?;
+        sequence.expect_tokens(kernel, "x", self.x)?;
+        sequence.expect_tokens(kernel, "out", self.out)?;
+        sequence.expect_statistics(kernel, self.statistics)?;
         let chunks = [("shift", self.shift), ("scale", self.scale)];
-        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &chunks)?;
+        sequence.expect_modulation(kernel, "modulation", self.modulation, &chunks)?;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                rows: shape::dimension(&KERNEL, "rows", sequence.rows())?,
-                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
-                width: shape::dimension(&KERNEL, "width", sequence.width)?,
-                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
-                shift: shape::dimension(&KERNEL, "shift", self.shift)?,
-                scale: shape::dimension(&KERNEL, "scale", self.scale)?,
+                rows: shape::dimension(kernel, "rows", sequence.rows())?,
+                tokens: shape::dimension(kernel, "tokens", sequence.tokens)?,
+                width: shape::dimension(kernel, "width", sequence.width)?,
+                modulation_width: shape::dimension(kernel, "modulation_width", sequence.modulation_width)?,
+                shift: shape::dimension(kernel, "shift", self.shift)?,
+                scale: shape::dimension(kernel, "scale", self.scale)?,
                 epsilon: self.epsilon,
             },
             buffers: &[self.x, self.modulation, self.out, self.statistics],

@@ -16,17 +16,29 @@ parameters! {
     accumulate: u32,
 }
 
+const BINDINGS: &[Binding] = &[
+    Binding::read("x"),
+    Binding::read("modulation"),
+    Binding::read("statistics"),
+    Binding::read("upstream"),
+    Binding::write("out"),
+];
+
+/// The portable kernel: a row a workgroup, summed up through its memory.
 pub(crate) static KERNEL: Kernel = Kernel {
     name: "layer_norm_modulate_backward",
     wgsl: wgsl!("layer_norm_modulate_backward"),
     parameters: FIELDS,
-    bindings: &[
-        Binding::read("x"),
-        Binding::read("modulation"),
-        Binding::read("statistics"),
-        Binding::read("upstream"),
-        Binding::write("out"),
-    ],
+    bindings: BINDINGS,
+    cpu,
+};
+
+/// The variant for software adapters with subgroups: a row a subgroup.
+pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
+    name: "layer_norm_modulate_backward_subgroup",
+    wgsl: wgsl!("layer_norm_modulate_backward_subgroup"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
     cpu,
 };
 
@@ -53,25 +65,51 @@ pub struct LayerNormModulateBackward<'a> {
 }
 
 impl LayerNormModulateBackward<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let software = stream.device().adapter().is_some_and(|info| info.software);
+        if software && shape::has_subgroups(stream) {
+            self.launch_subgroup(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`LayerNormModulateBackward::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL)
+    }
+
+    /// Checks the shapes and launches the kernel for subgroups.
+    ///
+    /// # Errors
+    /// As [`LayerNormModulateBackward::launch`], also where the adapter has no subgroups of 8 invocations or more.
+    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
+        self.launch_kernel(stream, &SUBGROUP_KERNEL)
+    }
+
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
         let sequence = &self.sequence;
-        sequence.expect_tokens(&KERNEL, "x", self.x)?;
-        sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
-        sequence.expect_tokens(&KERNEL, "out", self.out)?;
-        sequence.expect_statistics(&KERNEL, self.statistics)?;
-        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &[("scale", self.scale)])?;
+        sequence.expect_tokens(kernel, "x", self.x)?;
+        sequence.expect_tokens(kernel, "upstream", self.upstream)?;
+        sequence.expect_tokens(kernel, "out", self.out)?;
+        sequence.expect_statistics(kernel, self.statistics)?;
+        sequence.expect_modulation(kernel, "modulation", self.modulation, &[("scale", self.scale)])?;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                rows: shape::dimension(&KERNEL, "rows", sequence.rows())?,
-                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
-                width: shape::dimension(&KERNEL, "width", sequence.width)?,
-                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
-                scale: shape::dimension(&KERNEL, "scale", self.scale)?,
+                rows: shape::dimension(kernel, "rows", sequence.rows())?,
+                tokens: shape::dimension(kernel, "tokens", sequence.tokens)?,
+                width: shape::dimension(kernel, "width", sequence.width)?,
+                modulation_width: shape::dimension(kernel, "modulation_width", sequence.modulation_width)?,
+                scale: shape::dimension(kernel, "scale", self.scale)?,
                 accumulate: u32::from(self.accumulate),
             },
             buffers: &[self.x, self.modulation, self.statistics, self.upstream, self.out],

@@ -1,7 +1,7 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, Result, Stream};
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, MatrixSize, Result, Stream};
 
 use crate::cpu::gemm::{Into, Strided, Threads, gemm};
 use crate::cpu::{math, parallel};
@@ -56,6 +56,9 @@ pub(crate) static COOPERATIVE_16_KERNEL: Kernel = Kernel {
     bindings: BINDINGS,
     cpu,
 };
+/// The variant for software adapters with subgroups: a fourth of the loads.
+pub(crate) static SUBGROUP_KERNEL: Kernel =
+    Kernel { name: "matmul_subgroup", wgsl: wgsl!("matmul_subgroup"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// How the operands lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,21 +117,31 @@ pub enum Variant {
     /// `matmul_register`: tiles in registers, for adapters that run on a CPU. Takes n, and what
     /// lies along the rows of `a`, in multiples of 4.
     Register,
-    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`].
+    /// `matmul_subgroup`: as [`Variant::Register`], for adapters with subgroups of 8 or more.
+    Subgroup,
+    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`runtime::Half`].
     Half,
-    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`]
+    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`runtime::Half`]
     /// has matrices of this size.
     Cooperative(MatrixSize),
 }
 
 impl Variant {
-    /// What a device must offer on which this variant's shader runs.
-    fn runs_with(self, half: Option<Half>) -> bool {
-        match self {
-            Variant::Portable | Variant::Register => true,
-            Variant::Half => half.is_some(),
-            Variant::Cooperative(size) => half.is_some_and(|half| half.matrices == Some(size)),
-        }
+    /// Whether this variant's shader runs on a stream's device; on the CPU all have the same body.
+    fn runs_on(self, stream: &Stream) -> bool {
+        let device = stream.device();
+        device.adapter().is_none()
+            || match self {
+                Variant::Portable | Variant::Register => true,
+                Variant::Subgroup => shape::has_subgroups(stream),
+                Variant::Half => device.half().is_some(),
+                Variant::Cooperative(size) => device.half().is_some_and(|half| half.matrices == Some(size)),
+            }
+    }
+
+    /// Whether rows are read as whole vec4s.
+    fn reads_vec4s(self) -> bool {
+        matches!(self, Variant::Register | Variant::Subgroup)
     }
 }
 
@@ -173,6 +186,7 @@ impl MatMul<'_> {
         let variant = match (self.layout, stream.device().half()) {
             // Gradients are often below what 16 bits hold; only forward products are in this layout.
             (Layout::BTransposed, Some(half)) => half.matrices.map_or(Variant::Half, Variant::Cooperative),
+            _ if software && self.fits_register() && Variant::Subgroup.runs_on(stream) => Variant::Subgroup,
             _ if software && self.fits_register() => Variant::Register,
             _ => Variant::Portable,
         };
@@ -190,15 +204,16 @@ impl MatMul<'_> {
         let (kernel, tile) = match variant {
             Variant::Portable => (&KERNEL, [64, 64]),
             Variant::Register => (&REGISTER_KERNEL, [32, 64]),
+            Variant::Subgroup => (&SUBGROUP_KERNEL, [64, 32]),
             Variant::Half => (&HALF_KERNEL, [64, 64]),
             Variant::Cooperative(MatrixSize::Eight) => (&COOPERATIVE_8_KERNEL, [32, 32]),
             Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
         };
-        let device = stream.device();
-        shape::ensure(kernel, device.adapter().is_none() || variant.runs_with(device.half()), || {
-            format!("{device} was not opened for reduced precision, or has no such matrices")
+        shape::ensure(kernel, variant.runs_on(stream), || match variant {
+            Variant::Subgroup => "the adapter has no subgroups of 8 invocations or more".into(),
+            _ => format!("{} was not opened for reduced precision, or has no such matrices", stream.device()),
         })?;
-        shape::ensure(kernel, variant != Variant::Register || self.fits_register(), || {
+        shape::ensure(kernel, !variant.reads_vec4s() || self.fits_register(), || {
             format!("rows of vec4s need multiples of 4, which m = {m}, n = {n}, k = {k} are not in {:?}", self.layout)
         })?;
         shape::expect(kernel, "a", self.a, &[m, k])?;

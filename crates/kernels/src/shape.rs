@@ -1,6 +1,6 @@
 //! Shape checks: every launch refuses buffers that do not fit, and says which.
 
-use runtime::{Buffer, Error, Kernel, Result, Scalar};
+use runtime::{Buffer, Error, Kernel, Result, Scalar, Stream};
 
 /// The Rust side of [`Scalar`].
 pub(crate) trait ParameterScalar {
@@ -18,6 +18,19 @@ impl ParameterScalar for f32 {
 /// Refuses with `message` unless `fits`.
 pub(crate) fn ensure(kernel: &Kernel, fits: bool, message: impl FnOnce() -> String) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::Shape { kernel: kernel.name, message: message() }) }
+}
+
+/// Lanes among which the kernels with subgroups pass values round.
+const SUBGROUP: u32 = 8;
+
+/// Whether kernels with subgroups run on a stream's device; on the CPU their bodies do without.
+pub(crate) fn has_subgroups(stream: &Stream) -> bool {
+    stream.device().adapter().is_none_or(|info| info.smallest_subgroup.is_some_and(|lanes| lanes >= SUBGROUP))
+}
+
+/// Refuses a device without subgroups, for a kernel that needs them.
+pub(crate) fn expect_subgroups(kernel: &Kernel, stream: &Stream) -> Result<()> {
+    ensure(kernel, has_subgroups(stream), || format!("the adapter has no subgroups of {SUBGROUP} invocations or more"))
 }
 
 /// The product of `dimensions`, which shaders must be able to index with a `u32`.

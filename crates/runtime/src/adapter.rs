@@ -115,6 +115,8 @@ pub struct AdapterInfo {
     pub software: bool,
     /// The driver's name and version, as far as it tells.
     pub driver: String,
+    /// The fewest invocations that a subgroup has; `None` where shaders can't use subgroups.
+    pub smallest_subgroup: Option<u32>,
 }
 
 impl AdapterInfo {
@@ -125,6 +127,7 @@ impl AdapterInfo {
             backend: info.backend.to_string(),
             software: info.device_type == wgpu::DeviceType::Cpu,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            smallest_subgroup: adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
         }
     }
 }

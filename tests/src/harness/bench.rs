@@ -57,6 +57,11 @@ impl Bench {
         result.unwrap_or_else(|error| panic!("{}: {error}", self.device))
     }
 
+    /// Whether kernels with subgroups, of 8 invocations or more, run here.
+    pub fn has_subgroups(&self) -> bool {
+        self.stream.device().adapter().is_none_or(|info| info.smallest_subgroup.is_some_and(|lanes| lanes >= 8))
+    }
+
     /// A buffer with this data.
     pub fn upload<T: Pod>(&mut self, data: &[T]) -> Buffer {
         self.check_fences(Fence::is_last);

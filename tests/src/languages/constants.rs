@@ -9,16 +9,19 @@ pub type Constants = Vec<(&'static str, f64)>;
 /// Every set of constants that a kernel is launched with, attention's for the tokens of square images.
 pub fn constants(kernel: &Kernel) -> Vec<Constants> {
     match kernel.name {
-        "matmul" | "matmul_register" | "matmul_f16" | "matmul_cooperative_8" | "matmul_cooperative_16" => {
-            [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
-                .into_iter()
-                .flat_map(|(a, b)| {
-                    (0..=4).map(move |epilogue| {
-                        vec![("A_TRANSPOSED", a), ("B_TRANSPOSED", b), ("EPILOGUE", f64::from(epilogue))]
-                    })
+        "matmul"
+        | "matmul_register"
+        | "matmul_subgroup"
+        | "matmul_f16"
+        | "matmul_cooperative_8"
+        | "matmul_cooperative_16" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
+            .into_iter()
+            .flat_map(|(a, b)| {
+                (0..=4).map(move |epilogue| {
+                    vec![("A_TRANSPOSED", a), ("B_TRANSPOSED", b), ("EPILOGUE", f64::from(epilogue))]
                 })
-                .collect()
-        }
+            })
+            .collect(),
         "attention" => attention(|tokens| 4096 / tokens),
         "attention_backward" => attention(|tokens| (4096 - tokens.next_multiple_of(4)) / 2 / 4 * 4 / tokens),
         _ => vec![Constants::new()],

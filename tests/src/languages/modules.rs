@@ -25,6 +25,8 @@ pub fn module(kernel: &Kernel) -> Module {
 pub enum Needs {
     /// Nothing.
     Core,
+    /// Subgroups, which browsers spell in another way than naga.
+    Subgroups,
     /// 16-bit floats.
     Half,
     /// Cooperative matrices too, which are an extension of wgpu's: of its languages only SPIR-V and MSL have them.
@@ -32,12 +34,17 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// What a kernel's shader enables.
+    /// What a kernel's shader enables or calls.
     pub fn of(kernel: &Kernel) -> Self {
-        match (kernel.wgsl.contains("enable wgpu_cooperative_matrix;"), kernel.wgsl.contains("enable f16;")) {
-            (true, _) => Needs::Matrices,
-            (_, true) => Needs::Half,
-            _ => Needs::Core,
+        let has = |text: &str| kernel.wgsl.contains(text);
+        if has("enable wgpu_cooperative_matrix;") {
+            Needs::Matrices
+        } else if has("enable f16;") {
+            Needs::Half
+        } else if has("subgroupAdd(") || has("subgroupBroadcast(") {
+            Needs::Subgroups
+        } else {
+            Needs::Core
         }
     }
 }
@@ -67,6 +74,7 @@ fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
     let module = module(kernel);
     let capabilities = match Needs::of(kernel) {
         Needs::Core => Capabilities::empty(),
+        Needs::Subgroups => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
         Needs::Matrices => Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
     };

@@ -2,7 +2,7 @@
 
 use kernels::{Attention, AttentionBackward, Heads};
 use proptest::prelude::*;
-use runtime::Buffer;
+use runtime::{Buffer, Result, Stream};
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::{narrow, network as oracle};
 
@@ -64,7 +64,27 @@ fn attention_tolerance(magnitude: f32, factor: f64) -> Tolerance {
     Tolerance::new(relative * factor, relative, reason)
 }
 
-fn attention_trial(shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial {
+/// The kernels that compute the same.
+#[derive(Clone, Copy)]
+struct Variant {
+    forward: fn(&Attention<'_>, &mut Stream) -> Result<()>,
+    backward: fn(&AttentionBackward<'_>, &mut Stream) -> Result<()>,
+}
+
+const PORTABLE: Variant = Variant {
+    forward: |launch, stream| launch.launch_portable(stream),
+    backward: |launch, stream| launch.launch_portable(stream),
+};
+
+const SUBGROUP: Variant = Variant {
+    forward: |launch, stream| launch.launch_subgroup(stream),
+    backward: |launch, stream| launch.launch_subgroup(stream),
+};
+
+/// More tokens than a workgroup's memory holds, and tokens that fill no tile.
+const LONG: [[usize; 4]; 3] = [[1, 1500, 1, 8], [1, 257, 2, 12], [2, 49, 2, 128]];
+
+fn attention_trial(variant: Variant, shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial {
     let rows = shape.batch * shape.tokens;
     let log_sum = Tolerance::new(5e-6, 2e-6, "the largest score is added exactly; the logarithm of a sum of roundings");
     let values = Values::new(seed).normal(rows * 3 * shape.width());
@@ -73,7 +93,8 @@ fn attention_trial(shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial
         .writes("out", rows * shape.width(), attention_tolerance(magnitude, f64::from(magnitude)))
         .writes("log_sum", rows * shape.heads, log_sum)
         .launch(move |bench, b| {
-            Attention { qkv: &b[0], out: &b[1], log_sum: &b[2], heads: heads_of(&shape) }.launch(&mut bench.stream)
+            let launch = Attention { qkv: &b[0], out: &b[1], log_sum: &b[2], heads: heads_of(&shape) };
+            (variant.forward)(&launch, &mut bench.stream)
         })
         .oracle(move |a| {
             let (out, log_sum) = shape.forward(&a[0]);
@@ -82,14 +103,14 @@ fn attention_trial(shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial
 }
 
 /// Scores of ten thousand: all the same, either sign, and one above all others.
-fn huge_scores(bench: &mut Bench) {
+fn huge_scores(bench: &mut Bench, variant: Variant) {
     const SHAPE: [usize; 4] = [2, 19, 2, 8];
     let shape = shape_of(SHAPE);
     let width = shape.width();
     let none = Tolerance::new(0.0, 0.0, "as for other values: the weights are exact, or the same");
     // Eight products of 1e4, over the root of 8: 2.8e4.
     for (what, key) in [("all scores 2.8e4", 100.0), ("all scores -2.8e4", -100.0), ("all scores 0", 0.0)] {
-        attention_trial(shape, 1.0, 1)
+        attention_trial(variant, shape, 1.0, 1)
             .with_values(what, none, |_, i| match i / width % 3 {
                 0 => 100.0,
                 1 => key,
@@ -97,7 +118,7 @@ fn huge_scores(bench: &mut Bench) {
             })
             .check(bench);
     }
-    attention_trial(shape, 1.0, 1)
+    attention_trial(variant, shape, 1.0, 1)
         .with_values("one score 2.8e4, the others -2.8e4", none, |_, i| {
             let token = i / (3 * width) % shape.tokens;
             match i / width % 3 {
@@ -121,19 +142,39 @@ fn one_head(bench: &mut Bench, tokens: usize) -> (Heads, [Buffer; 3]) {
     (heads, [bench.output(tokens * 12), bench.output(tokens * 4), bench.output(tokens)])
 }
 
+fn attention_values(bench: &mut Bench, variant: Variant) {
+    for (shape, magnitude) in cases() {
+        attention_trial(variant, shape, magnitude, shape.tokens as u64).check(bench);
+    }
+    random_cases(bench, 16, random_heads(), |bench, (shape, magnitude, seed)| {
+        attention_trial(variant, shape, magnitude, seed).check(bench);
+    });
+    huge_scores(bench, variant);
+    attention_trial(variant, shape_of([2, 19, 2, 8]), 1.0, 1).check_tiny(bench);
+    attention_trial(variant, shape_of([2, 19, 2, 8]), 1.0, 1).poison(bench);
+    attention_trial(variant, shape_of([2, 1, 1, 4]), 1.0, 1).poison(bench);
+}
+
+#[test]
+pub fn attention_subgroup() {
+    for_kernel("attention_subgroup", |bench| {
+        let (heads, [qkv, out, log_sum]) = one_head(bench, 1);
+        let launched = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch_subgroup(&mut bench.stream);
+        if !bench.has_subgroups() {
+            return expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+        }
+        launched.unwrap();
+        attention_values(bench, SUBGROUP);
+        for shape in LONG.map(shape_of) {
+            attention_trial(SUBGROUP, shape, 1.0, 1).check(bench);
+        }
+    });
+}
+
 #[test]
 pub fn attention() {
     for_kernel("attention", |bench| {
-        for (shape, magnitude) in cases() {
-            attention_trial(shape, magnitude, shape.tokens as u64).check(bench);
-        }
-        random_cases(bench, 16, random_heads(), |bench, (shape, magnitude, seed)| {
-            attention_trial(shape, magnitude, seed).check(bench);
-        });
-        huge_scores(bench);
-        attention_trial(shape_of([2, 19, 2, 8]), 1.0, 1).check_tiny(bench);
-        attention_trial(shape_of([2, 19, 2, 8]), 1.0, 1).poison(bench);
-        attention_trial(shape_of([2, 1, 1, 4]), 1.0, 1).poison(bench);
+        attention_values(bench, PORTABLE);
 
         let (qkv, out, log_sum) = (bench.output(2 * 3 * 24), bench.output(2 * 3 * 8), bench.output(2 * 2 * 3));
         let launch = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads: SMALL_HEADS };
@@ -145,9 +186,9 @@ pub fn attention() {
         }
         // A row of scores has to fit 16 KiB of workgroup memory.
         let (heads, [qkv, out, log_sum]) = one_head(bench, 4096);
-        Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch(&mut bench.stream).unwrap();
+        Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch_portable(&mut bench.stream).unwrap();
         let (heads, [qkv, out, log_sum]) = one_head(bench, 4097);
-        let long = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch(&mut bench.stream);
+        let long = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch_portable(&mut bench.stream);
         expect_refusal(long, "4097 tokens", &["4097 tokens"]);
         refuses_sizes(bench, |stream, x, [batch, tokens, heads, head_dim]| {
             Attention { qkv: x, out: x, log_sum: x, heads: Heads { batch, tokens, heads, head_dim } }.launch(stream)
@@ -156,7 +197,7 @@ pub fn attention() {
 }
 
 /// What the forward pass leaves is taken from the oracle, and rounded.
-fn attention_backward_trial(shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial {
+fn attention_backward_trial(variant: Variant, shape: oracle::Attention, magnitude: f32, seed: u64) -> Trial {
     let mut random = Values::new(seed);
     let rows = shape.batch * shape.tokens;
     let qkv = scaled(random.normal(rows * 3 * shape.width()), magnitude);
@@ -173,46 +214,70 @@ fn attention_backward_trial(shape: oracle::Attention, magnitude: f32, seed: u64)
         .writes("out", rows * 3 * shape.width(), attention_tolerance(magnitude, factor.max(1.0)))
         .launch(move |bench, b| {
             let [qkv, output, log_sum, upstream, out] = b else { panic!("five buffers") };
-            AttentionBackward { qkv, output, log_sum, upstream, out, heads: heads_of(&shape) }.launch(&mut bench.stream)
+            let launch = AttentionBackward { qkv, output, log_sum, upstream, out, heads: heads_of(&shape) };
+            (variant.backward)(&launch, &mut bench.stream)
         })
         .oracle(move |a| vec![shape.backward_from(&a[0], &a[1], &a[2], &a[3])])
 }
 
 /// The same against the gradient that knows nothing of the forward pass's output.
-fn attention_backward_alone(bench: &mut Bench, shape: oracle::Attention, magnitude: f32) {
-    attention_backward_trial(shape, magnitude, shape.tokens as u64)
+fn attention_backward_alone(bench: &mut Bench, variant: Variant, shape: oracle::Attention, magnitude: f32) {
+    attention_backward_trial(variant, shape, magnitude, shape.tokens as u64)
         .oracle(move |a| vec![shape.backward(&a[0], &a[3])])
         .check(bench);
+}
+
+fn attention_backward_values(bench: &mut Bench, variant: Variant) {
+    // Above 10 an f32 has not the digits to recompute weights from their logarithm.
+    for (shape, magnitude) in cases().filter(|(_, magnitude)| *magnitude < 10.0) {
+        attention_backward_alone(bench, variant, shape, magnitude);
+    }
+    random_cases(bench, 16, random_heads(), |bench, (shape, magnitude, seed)| {
+        attention_backward_trial(variant, shape, magnitude, seed).check(bench);
+    });
+    let small = || attention_backward_trial(variant, shape_of([2, 19, 2, 8]), 1.0, 1);
+    small().check_tiny(bench);
+    small().poison(bench);
+    attention_backward_trial(variant, shape_of([2, 1, 1, 4]), 1.0, 1).poison(bench);
+    let finite = Tolerance::new(1e4, 1e-2, "scores of 1e4 are good to 1e-3, and so are the weights made of them");
+    attention_backward_trial(variant, shape_of([2, 19, 2, 8]), 60.0, 1)
+        .with_values("and no more", finite, |name, i| match name {
+            "qkv" => {
+                if (i / 16).is_multiple_of(3) {
+                    60.0
+                } else {
+                    (i / 16 % 5) as f32
+                }
+            }
+            "log_sum" => 1e4,
+            _ => (i % 3) as f32,
+        })
+        .check(bench);
+}
+
+#[test]
+pub fn attention_backward_subgroup() {
+    for_kernel("attention_backward_subgroup", |bench| {
+        let (heads, [qkv, output, log_sum]) = one_head(bench, 1);
+        let (upstream, out) = (bench.output(4), bench.output(12));
+        let launch =
+            AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &upstream, out: &out, heads };
+        let launched = launch.launch_subgroup(&mut bench.stream);
+        if !bench.has_subgroups() {
+            return expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+        }
+        launched.unwrap();
+        attention_backward_values(bench, SUBGROUP);
+        for shape in LONG.map(shape_of) {
+            attention_backward_alone(bench, SUBGROUP, shape, 1.0);
+        }
+    });
 }
 
 #[test]
 pub fn attention_backward() {
     for_kernel("attention_backward", |bench| {
-        // Above 10 an f32 has not the digits to recompute weights from their logarithm.
-        for (shape, magnitude) in cases().filter(|(_, magnitude)| *magnitude < 10.0) {
-            attention_backward_alone(bench, shape, magnitude);
-        }
-        random_cases(bench, 16, random_heads(), |bench, (shape, magnitude, seed)| {
-            attention_backward_trial(shape, magnitude, seed).check(bench);
-        });
-        let small = || attention_backward_trial(shape_of([2, 19, 2, 8]), 1.0, 1);
-        small().check_tiny(bench);
-        small().poison(bench);
-        attention_backward_trial(shape_of([2, 1, 1, 4]), 1.0, 1).poison(bench);
-        let finite = Tolerance::new(1e4, 1e-2, "scores of 1e4 are good to 1e-3, and so are the weights made of them");
-        attention_backward_trial(shape_of([2, 19, 2, 8]), 60.0, 1)
-            .with_values("and no more", finite, |name, i| match name {
-                "qkv" => {
-                    if (i / 16).is_multiple_of(3) {
-                        60.0
-                    } else {
-                        (i / 16 % 5) as f32
-                    }
-                }
-                "log_sum" => 1e4,
-                _ => (i % 3) as f32,
-            })
-            .check(bench);
+        attention_backward_values(bench, PORTABLE);
 
         let (qkv, output, log_sum) = (bench.output(2 * 3 * 24), bench.output(2 * 3 * 8), bench.output(2 * 2 * 3));
         let launch = AttentionBackward {
@@ -231,7 +296,7 @@ pub fn attention_backward() {
             let (heads, [qkv, output, log_sum]) = one_head(bench, tokens);
             let out = bench.output(tokens * 12);
             AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &output, out: &out, heads }
-                .launch(&mut bench.stream)
+                .launch_portable(&mut bench.stream)
         };
         with_tokens(1364).unwrap();
         expect_refusal(with_tokens(1365), "1365 tokens", &["1365 tokens"]);

@@ -2,6 +2,7 @@
 
 use kernels::{GateBackward, LayerNormModulate, LayerNormModulateBackward, ModulationBackward, Sequence};
 use proptest::prelude::*;
+use runtime::{Result, Stream};
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::{narrow, network::Modulated, sum};
 
@@ -69,7 +70,17 @@ fn a_magnitude() -> impl Strategy<Value = f32> {
     proptest::sample::select(MAGNITUDES.to_vec())
 }
 
-fn layer_norm_modulate_trial(shape: Modulated, [shift, scale]: [usize; 2], magnitude: f32, seed: u64) -> Trial {
+/// Launches one of the kernels that compute the same.
+type Forward = fn(&LayerNormModulate<'_>, &mut Stream) -> Result<()>;
+type Backward = fn(&LayerNormModulateBackward<'_>, &mut Stream) -> Result<()>;
+
+fn layer_norm_modulate_trial(
+    variant: Forward,
+    shape: Modulated,
+    [shift, scale]: [usize; 2],
+    magnitude: f32,
+    seed: u64,
+) -> Trial {
     let epsilon = if seed.is_multiple_of(2) { 1e-6 } else { 1e-5 };
     let values = rows(&shape, magnitude, seed);
     let offset = worst_offset(&shape.statistics(&values, epsilon));
@@ -88,8 +99,8 @@ fn layer_norm_modulate_trial(shape: Modulated, [shift, scale]: [usize; 2], magni
         .launch(move |bench, b| {
             let [x, modulation, out, statistics] = b else { panic!("four buffers") };
             let sequence = sequence(&shape);
-            LayerNormModulate { x, modulation, out, statistics, sequence, shift, scale, epsilon }
-                .launch(&mut bench.stream)
+            let launch = LayerNormModulate { x, modulation, out, statistics, sequence, shift, scale, epsilon };
+            variant(&launch, &mut bench.stream)
         })
         .oracle(move |a| {
             let out = shape.layer_norm_modulate(&a[0], &a[1], shift, scale, epsilon);
@@ -99,9 +110,9 @@ fn layer_norm_modulate_trial(shape: Modulated, [shift, scale]: [usize; 2], magni
 
 /// Rows of one number, whose variance is zero: what is left of them is rounding, which epsilon keeps
 /// from growing by more than a thousand.
-fn constant_rows(bench: &mut Bench) {
+fn constant_rows(bench: &mut Bench, variant: Forward) {
     let shape = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 134 };
-    let trial = || layer_norm_modulate_trial(shape, [0, 67], 1.0, 2);
+    let trial = || layer_norm_modulate_trial(variant, shape, [0, 67], 1.0, 2);
     for constant in [1.0, -0.3, 1e-4] {
         let rounding = Tolerance::new(
             1e-3 * f64::from(constant).abs(),
@@ -114,25 +125,44 @@ fn constant_rows(bench: &mut Bench) {
     trial().with_values("all 1e4", finite, |name, _| if name == "x" { 1e4 } else { 0.5 }).check(bench);
 }
 
+fn layer_norm_modulate_values(bench: &mut Bench, variant: Forward) {
+    for (shape, shift, scale, seed) in modulated() {
+        for magnitude in MAGNITUDES {
+            layer_norm_modulate_trial(variant, shape, [shift, scale], magnitude, seed).check(bench);
+        }
+    }
+    // More rows than workgroups in a row of them, and an odd number: one workgroup has none.
+    let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
+    layer_norm_modulate_trial(variant, folded, [17, 0], 1.0, 1).check(bench);
+    let arguments = (random_modulated(), a_magnitude());
+    random_cases(bench, 32, arguments, |bench, ((shape, shift, scale, seed), magnitude)| {
+        layer_norm_modulate_trial(variant, shape, [shift, scale], magnitude, seed).check(bench);
+    });
+    let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
+    layer_norm_modulate_trial(variant, small, [3, 71], 1.0, 1).check_tiny(bench);
+    layer_norm_modulate_trial(variant, small, [3, 71], 1.0, 1).poison(bench);
+    constant_rows(bench, variant);
+}
+
+#[test]
+pub fn layer_norm_modulate_subgroup() {
+    for_kernel("layer_norm_modulate_subgroup", |bench| {
+        if bench.has_subgroups() {
+            return layer_norm_modulate_values(bench, |launch, stream| launch.launch_subgroup(stream));
+        }
+        let [x, modulation, out, statistics] = [30, 20, 30, 12].map(|len| bench.output(len));
+        let (x, modulation, out, statistics) = (&x, &modulation, &out, &statistics);
+        let (sequence, shift, scale, epsilon) = (SMALL, 0, 5, 1e-6);
+        let launched = LayerNormModulate { x, modulation, out, statistics, sequence, shift, scale, epsilon }
+            .launch_subgroup(&mut bench.stream);
+        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+    });
+}
+
 #[test]
 pub fn layer_norm_modulate() {
     for_kernel("layer_norm_modulate", |bench| {
-        for (shape, shift, scale, seed) in modulated() {
-            for magnitude in MAGNITUDES {
-                layer_norm_modulate_trial(shape, [shift, scale], magnitude, seed).check(bench);
-            }
-        }
-        // More rows than workgroups in a row of them, and an odd number: one workgroup has none.
-        let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
-        layer_norm_modulate_trial(folded, [17, 0], 1.0, 1).check(bench);
-        let arguments = (random_modulated(), a_magnitude());
-        random_cases(bench, 32, arguments, |bench, ((shape, shift, scale, seed), magnitude)| {
-            layer_norm_modulate_trial(shape, [shift, scale], magnitude, seed).check(bench);
-        });
-        let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
-        layer_norm_modulate_trial(small, [3, 71], 1.0, 1).check_tiny(bench);
-        layer_norm_modulate_trial(small, [3, 71], 1.0, 1).poison(bench);
-        constant_rows(bench);
+        layer_norm_modulate_values(bench, |launch, stream| launch.launch_portable(stream));
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = LayerNormModulate {
@@ -161,6 +191,7 @@ pub fn layer_norm_modulate() {
 }
 
 fn layer_norm_modulate_backward_trial(
+    variant: Backward,
     shape: Modulated,
     scale: usize,
     magnitude: f32,
@@ -188,33 +219,54 @@ fn layer_norm_modulate_backward_trial(
     .launch(move |bench, b| {
         let [x, modulation, statistics, upstream, out] = b else { panic!("five buffers") };
         let sequence = sequence(&shape);
-        LayerNormModulateBackward { x, modulation, statistics, upstream, out, sequence, scale, accumulate }
-            .launch(&mut bench.stream)
+        let launch =
+            LayerNormModulateBackward { x, modulation, statistics, upstream, out, sequence, scale, accumulate };
+        variant(&launch, &mut bench.stream)
     })
     .oracle(move |a| vec![sum(&a[4], &shape.layer_norm_modulate_backward(&a[0], &a[1], &a[2], &a[3], scale))])
+}
+
+fn layer_norm_modulate_backward_values(bench: &mut Bench, variant: Backward) {
+    for (shape, _, scale, seed) in modulated() {
+        for magnitude in MAGNITUDES {
+            for accumulate in [false, true] {
+                layer_norm_modulate_backward_trial(variant, shape, scale, magnitude, accumulate, seed).check(bench);
+            }
+        }
+    }
+    let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
+    layer_norm_modulate_backward_trial(variant, folded, 17, 1.0, true, 1).check(bench);
+    let arguments = (random_modulated(), a_magnitude(), any::<bool>());
+    random_cases(bench, 32, arguments, |bench, ((shape, _, scale, seed), magnitude, accumulate)| {
+        layer_norm_modulate_backward_trial(variant, shape, scale, magnitude, accumulate, seed).check(bench);
+    });
+    let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
+    layer_norm_modulate_backward_trial(variant, small, 71, 1.0, true, 1).check_tiny(bench);
+    for accumulate in [false, true] {
+        layer_norm_modulate_backward_trial(variant, small, 71, 1.0, accumulate, 1).poison(bench);
+    }
+}
+
+#[test]
+pub fn layer_norm_modulate_backward_subgroup() {
+    for_kernel("layer_norm_modulate_backward_subgroup", |bench| {
+        if bench.has_subgroups() {
+            return layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_subgroup(stream));
+        }
+        let [x, modulation, statistics, upstream, out] = [30, 20, 12, 30, 30].map(|len| bench.output(len));
+        let (x, modulation, statistics, upstream, out) = (&x, &modulation, &statistics, &upstream, &out);
+        let (sequence, scale, accumulate) = (SMALL, 5, false);
+        let launched =
+            LayerNormModulateBackward { x, modulation, statistics, upstream, out, sequence, scale, accumulate }
+                .launch_subgroup(&mut bench.stream);
+        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+    });
 }
 
 #[test]
 pub fn layer_norm_modulate_backward() {
     for_kernel("layer_norm_modulate_backward", |bench| {
-        for (shape, _, scale, seed) in modulated() {
-            for magnitude in MAGNITUDES {
-                for accumulate in [false, true] {
-                    layer_norm_modulate_backward_trial(shape, scale, magnitude, accumulate, seed).check(bench);
-                }
-            }
-        }
-        let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
-        layer_norm_modulate_backward_trial(folded, 17, 1.0, true, 1).check(bench);
-        let arguments = (random_modulated(), a_magnitude(), any::<bool>());
-        random_cases(bench, 32, arguments, |bench, ((shape, _, scale, seed), magnitude, accumulate)| {
-            layer_norm_modulate_backward_trial(shape, scale, magnitude, accumulate, seed).check(bench);
-        });
-        let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
-        layer_norm_modulate_backward_trial(small, 71, 1.0, true, 1).check_tiny(bench);
-        for accumulate in [false, true] {
-            layer_norm_modulate_backward_trial(small, 71, 1.0, accumulate, 1).poison(bench);
-        }
+        layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_portable(stream));
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = LayerNormModulateBackward {

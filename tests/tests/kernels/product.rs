@@ -45,6 +45,7 @@ fn name(variant: Variant) -> &'static str {
     match variant {
         Variant::Portable => "matmul",
         Variant::Register => "matmul_register",
+        Variant::Subgroup => "matmul_subgroup",
         Variant::Half => "matmul_f16",
         Variant::Cooperative(MatrixSize::Eight) => "matmul_cooperative_8",
         Variant::Cooperative(MatrixSize::Sixteen) => "matmul_cooperative_16",
@@ -157,7 +158,7 @@ fn matmul_cases(bench: &mut Bench, variant: Variant, shapes: &[[usize; 3]]) {
 /// Whether a variant is there for a shape.
 fn takes(variant: Variant, [m, n, k]: [usize; 3], layout: Layout) -> bool {
     let row_of_a = if layout == Layout::ATransposed { m } else { k };
-    variant != Variant::Register || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
+    !matches!(variant, Variant::Register | Variant::Subgroup) || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
 }
 
 /// Every Linear of the presets, forward and both gradients, for one item of tokens, and for as many
@@ -187,14 +188,16 @@ fn matmul_presets(bench: &mut Bench, variant: Variant) {
     }
 }
 
-/// Random shapes; the register variant gets multiples of 4 where it needs them.
+/// Random shapes; variants of vec4s get multiples of 4 where they need them.
 fn matmul_random(bench: &mut Bench, variant: Variant) {
     let options = (proptest::sample::select(LAYOUTS.to_vec()), proptest::sample::select(ENDS.to_vec()));
     let arguments = (size(150), size(150), size(150), options, magnitude(), seed());
     random_cases(bench, 48, arguments, |bench, (m, n, k, (layout, end), magnitude, seed)| {
         let [m, n, k] = match (variant, layout) {
-            (Variant::Register, Layout::ATransposed) => [m.next_multiple_of(4), n.next_multiple_of(4), k],
-            (Variant::Register, _) => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
+            (Variant::Register | Variant::Subgroup, Layout::ATransposed) => {
+                [m.next_multiple_of(4), n.next_multiple_of(4), k]
+            }
+            (Variant::Register | Variant::Subgroup, _) => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
             _ => [m, n, k],
         };
         let magnitude = if rounds(variant) { magnitude.clamp(1.0, 1024.0) } else { magnitude };
@@ -288,9 +291,8 @@ pub fn matmul() {
     });
 }
 
-/// Shapes of multiples of 4; m may be any where a is not transposed, and k where it is.
-#[test]
-pub fn matmul_register() {
+/// For variants that read rows as vec4s: multiples of 4; m may be any where a is not transposed, and k where it is.
+fn matmul_of_vec4s(bench: &mut Bench, variant: Variant) {
     let shapes = [
         [4, 4, 4],
         [8, 4, 4],
@@ -303,25 +305,44 @@ pub fn matmul_register() {
         [1, 68, 128],
         [148, 128, 64],
     ];
-    for_kernel("matmul_register", |bench| {
-        matmul_cases(bench, Variant::Register, &shapes);
-        matmul_presets(bench, Variant::Register);
-        matmul_random(bench, Variant::Register);
-        matmul_values(bench, Variant::Register, [12, 20, 8]);
+    matmul_cases(bench, variant, &shapes);
+    matmul_presets(bench, variant);
+    matmul_random(bench, variant);
+    matmul_values(bench, variant, [12, 20, 8]);
 
-        let x = bench.output(1);
-        for (layout, [m, n, k]) in [
-            (Layout::Plain, [4, 5, 4]),
-            (Layout::Plain, [4, 4, 7]),
-            (Layout::BTransposed, [4, 4, 6]),
-            (Layout::ATransposed, [9, 4, 4]),
-        ] {
-            let launch = MatMul { a: &x, b: &x, out: &x, layout, m, n, k, epilogue: Epilogue::Overwrite };
-            let said = [format!("m = {m}"), format!("n = {n}"), format!("k = {k}"), format!("{layout:?}")];
-            let launched = launch.launch_variant(&mut bench.stream, Variant::Register);
-            expect_refusal(launched, "a row of no whole vec4s", &said.each_ref().map(String::as_str));
+    let x = bench.output(1);
+    for (layout, [m, n, k]) in [
+        (Layout::Plain, [4, 5, 4]),
+        (Layout::Plain, [4, 4, 7]),
+        (Layout::BTransposed, [4, 4, 6]),
+        (Layout::ATransposed, [9, 4, 4]),
+    ] {
+        let launch = MatMul { a: &x, b: &x, out: &x, layout, m, n, k, epilogue: Epilogue::Overwrite };
+        let said = [format!("m = {m}"), format!("n = {n}"), format!("k = {k}"), format!("{layout:?}")];
+        let launched = launch.launch_variant(&mut bench.stream, variant);
+        expect_refusal(launched, "a row of no whole vec4s", &said.each_ref().map(String::as_str));
+    }
+    matmul_sizes_refused(bench, variant);
+}
+
+#[test]
+pub fn matmul_register() {
+    for_kernel("matmul_register", |bench| matmul_of_vec4s(bench, Variant::Register));
+}
+
+#[test]
+pub fn matmul_subgroup() {
+    for_kernel("matmul_subgroup", |bench| {
+        if bench.has_subgroups() {
+            matmul_of_vec4s(bench, Variant::Subgroup);
+            return;
         }
-        matmul_sizes_refused(bench, Variant::Register);
+        let x = bench.output(16);
+        let out = bench.output(16);
+        let (layout, [m, n, k]) = (Layout::Plain, [4, 4, 4]);
+        let launched = MatMul { a: &x, b: &x, out: &out, layout, m, n, k, epilogue: Epilogue::Overwrite }
+            .launch_variant(&mut bench.stream, Variant::Subgroup);
+        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
     });
 }
 

@@ -43,7 +43,7 @@ fn metal_is_generated_within_its_limits() {
 /// Metal has no doubles, 64-bit integers only since 2.3, and atomic floats only since 3.0.
 #[test]
 fn scalars_are_of_32_bits() {
-    for_each_module(Needs::Core, |_, module, _, case| {
+    for_each_module(Needs::Subgroups, |_, module, _, case| {
         for (_, ty) in module.types.iter() {
             let (scalar, atomic) = match &ty.inner {
                 TypeInner::Scalar(scalar)

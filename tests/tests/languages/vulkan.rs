@@ -25,6 +25,9 @@ fn capabilities(needs: Needs) -> naga::FastHashSet<spv::Capability> {
     let matrices = [CooperativeMatrixKHR, VulkanMemoryModel, VulkanMemoryModelDeviceScope, GroupNonUniform];
     match needs {
         Needs::Core => [Shader].into_iter().collect(),
+        Needs::Subgroups => {
+            [Shader, GroupNonUniform, GroupNonUniformArithmetic, GroupNonUniformShuffle].into_iter().collect()
+        }
         Needs::Half => half.into_iter().collect(),
         Needs::Matrices => half.into_iter().chain(matrices).collect(),
     }

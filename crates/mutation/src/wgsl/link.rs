@@ -100,6 +100,7 @@ fn module(path: &str) -> ModulePath {
 /// Its complaint.
 pub fn validate(linked: &str) -> Result<()> {
     let module = naga::front::wgsl::parse_str(linked).map_err(|error| anyhow!(error.message().to_owned()))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
+    let optional = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let mut validator = Validator::new(ValidationFlags::all(), optional);
     validator.validate(&module).map(drop).map_err(|error| anyhow!("{}", error.into_inner()))
 }

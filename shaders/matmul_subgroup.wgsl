@@ -1,0 +1,157 @@
+// Matrix product with a fused epilogue, for adapters that run on a CPU and have subgroups of 8 or more: same
+// contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
+// or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round.
+// Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
+//
+// Tiling: an invocation makes 32 rows × 4 columns of out in eight named accumulators of four rows each. All
+// lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
+// Launch: (ceil(n / 64), ceil(m / 32)) workgroups of 16.
+
+import package::shared::gelu::gelu;
+import package::shared::subgroup::{lower, upper};
+
+struct Parameters {
+    m: u32,
+    n: u32,
+    k: u32,
+    tokens: u32,
+    modulation_width: u32,
+    gate: u32,
+    save: u32,
+}
+
+override A_TRANSPOSED: bool = false;
+override B_TRANSPOSED: bool = false;
+override EPILOGUE: u32 = 0u;
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
+// Scalars, because the gate's column need not be a multiple of 4.
+@group(0) @binding(5) var<storage, read> modulation: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> saved: array<vec4f>;
+
+// `column` counts vec4s.
+fn store(row: u32, column: u32, product: vec4f) {
+    if row >= parameters.m {
+        return;
+    }
+    let i = row * (parameters.n / 4u) + column;
+    if EPILOGUE == 0u {
+        out[i] = product;
+        return;
+    }
+    if EPILOGUE == 1u {
+        out[i] += product;
+        return;
+    }
+    let value = product + bias[column];
+    if parameters.save != 0u {
+        saved[i] = value;
+    }
+    if EPILOGUE == 2u {
+        out[i] = value;
+    } else if EPILOGUE == 3u {
+        out[i] = vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
+    } else {
+        let first = row / parameters.tokens * parameters.modulation_width + parameters.gate + column * 4u;
+        let gate = vec4f(modulation[first], modulation[first + 1u], modulation[first + 2u], modulation[first + 3u]);
+        out[i] = residual[i] + gate * value;
+    }
+}
+
+// Four rows of A times four columns of B, for one k.
+fn outer(columns: vec4f, rows: vec4f) -> mat4x4f {
+    return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
+}
+
+fn store_four(row: u32, column: u32, products: mat4x4f) {
+    store(row, column, products[0]);
+    store(row + 1u, column, products[1]);
+    store(row + 2u, column, products[2]);
+    store(row + 3u, column, products[3]);
+}
+
+@compute @workgroup_size(16)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let lane = subgroup_lane % 8u;
+    let row = group.y * 32u;
+    let columns = parameters.n / 4u;
+    // Lanes beyond the last column stay, for what they read of A; they read B's last column and store nothing.
+    let column = group.x * 16u + index;
+    let within = min(column, columns - 1u);
+    var c0 = mat4x4f();
+    var c1 = mat4x4f();
+    var c2 = mat4x4f();
+    var c3 = mat4x4f();
+    var c4 = mat4x4f();
+    var c5 = mat4x4f();
+    var c6 = mat4x4f();
+    var c7 = mat4x4f();
+    if A_TRANSPOSED {
+        // a is (k, m): the eight lanes' vec4s are 32 rows of A for one k.
+        let stride = parameters.m / 4u;
+        let quad = min(row / 4u + lane, stride - 1u);
+        for (var k = 0u; k < parameters.k; k++) {
+            let right = b[k * columns + within];
+            let left = a[k * stride + quad];
+            c0 += outer(right, subgroupBroadcast(left, 0u));
+            c1 += outer(right, subgroupBroadcast(left, 1u));
+            c2 += outer(right, subgroupBroadcast(left, 2u));
+            c3 += outer(right, subgroupBroadcast(left, 3u));
+            c4 += outer(right, subgroupBroadcast(left, 4u));
+            c5 += outer(right, subgroupBroadcast(left, 5u));
+            c6 += outer(right, subgroupBroadcast(left, 6u));
+            c7 += outer(right, subgroupBroadcast(left, 7u));
+        }
+    } else {
+        // A lane reads four k of one row; rows beyond the last are read as the last, and not stored.
+        let stride = parameters.k / 4u;
+        let last = parameters.m - 1u;
+        let r0 = min(row + lane, last) * stride;
+        let r1 = min(row + 8u + lane, last) * stride;
+        let r2 = min(row + 16u + lane, last) * stride;
+        let r3 = min(row + 24u + lane, last) * stride;
+        for (var k = 0u; k < stride; k++) {
+            // Column i of `block` is what the i-th of four k multiplies.
+            var block: mat4x4f;
+            if B_TRANSPOSED {
+                let first = within * 4u * stride + k;
+                block = transpose(mat4x4f(b[first], b[first + stride], b[first + 2u * stride], b[first + 3u * stride]));
+            } else {
+                let first = k * 4u * columns + within;
+                block = mat4x4f(b[first], b[first + columns], b[first + 2u * columns], b[first + 3u * columns]);
+            }
+            let a0 = a[r0 + k];
+            let a1 = a[r1 + k];
+            let a2 = a[r2 + k];
+            let a3 = a[r3 + k];
+            c0 += block * lower(a0);
+            c1 += block * upper(a0);
+            c2 += block * lower(a1);
+            c3 += block * upper(a1);
+            c4 += block * lower(a2);
+            c5 += block * upper(a2);
+            c6 += block * lower(a3);
+            c7 += block * upper(a3);
+        }
+    }
+    if column >= columns {
+        return;
+    }
+    store_four(row, column, c0);
+    store_four(row + 4u, column, c1);
+    store_four(row + 8u, column, c2);
+    store_four(row + 12u, column, c3);
+    store_four(row + 16u, column, c4);
+    store_four(row + 20u, column, c5);
+    store_four(row + 24u, column, c6);
+    store_four(row + 28u, column, c7);
+}
