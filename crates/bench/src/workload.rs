@@ -22,7 +22,7 @@ pub fn training(stream: &mut Stream, config: Config, batch: usize) -> Result<Tra
     let count = batch.max(IMAGES);
     // Values and labels that are anything; a multiplicative hash is enough.
     let bytes = |len: usize| (0..len).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8);
-    let labels: Vec<u8> = bytes(count).map(|byte| byte % config.classes.min(256) as u8).collect();
+    let labels: Vec<u8> = bytes(count).map(|byte| byte % config.classes.min(255) as u8).collect();
     let pixels: Vec<u8> = bytes(count * config.image_size()).collect();
     let images = Images::upload(stream, &pixels, &labels)?;
     let model = Dit::new(stream, config, 0)?;

@@ -68,7 +68,10 @@ pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
         Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices == matrices) => {
             devices.push(device);
         }
-        Ok(_) => report_lack(format_args!("{plain} has no cooperative matrices of {matrices:?}")),
+        Ok(_) => {
+            let size = if matrices == Some(MatrixSize::Sixteen) { 16 } else { 8 };
+            report_lack(format_args!("{plain} has no cooperative matrices of {size} × {size}"));
+        }
         Err(Error::NoHalf(_)) => report_lack(format_args!("{plain} has no 16-bit floats")),
         Err(error) => panic!("{plain} does not open for reduced precision: {error}"),
     }
