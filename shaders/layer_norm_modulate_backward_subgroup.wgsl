@@ -3,6 +3,8 @@
 //
 // Launch: a workgroup of 8, which is one subgroup, a row, folded into two dimensions.
 
+import package::shared::subgroup::subgroup_sum;
+
 struct Parameters {
     rows: u32,
     tokens: u32,
@@ -41,8 +43,8 @@ fn main(
         sum += g;
         sum_normal += g * (x[first + i] - mean) * deviation;
     }
-    let mean_g = subgroupAdd(sum) / f32(width);
-    let mean_g_normal = subgroupAdd(sum_normal) / f32(width);
+    let mean_g = subgroup_sum(sum) / f32(width);
+    let mean_g_normal = subgroup_sum(sum_normal) / f32(width);
     for (var i = lane; i < width; i += 8u) {
         let g = upstream[first + i] * (1.0 + modulation[scale + i]);
         let normal = (x[first + i] - mean) * deviation;

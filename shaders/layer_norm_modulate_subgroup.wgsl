@@ -3,6 +3,8 @@
 //
 // Launch: a workgroup of 8, which is one subgroup, a row, folded into two dimensions.
 
+import package::shared::subgroup::subgroup_sum;
+
 struct Parameters {
     rows: u32,
     tokens: u32,
@@ -35,14 +37,14 @@ fn main(
     for (var i = lane; i < width; i += 8u) {
         sum += x[first + i];
     }
-    let mean = subgroupAdd(sum) / f32(width);
+    let mean = subgroup_sum(sum) / f32(width);
     // A second pass over the row: the variance from squares of differences does not cancel.
     var squares = 0.0;
     for (var i = lane; i < width; i += 8u) {
         let difference = x[first + i] - mean;
         squares += difference * difference;
     }
-    let deviation = inverseSqrt(subgroupAdd(squares) / f32(width) + parameters.epsilon);
+    let deviation = inverseSqrt(subgroup_sum(squares) / f32(width) + parameters.epsilon);
     let item = row / parameters.tokens * parameters.modulation_width;
     for (var i = lane; i < width; i += 8u) {
         let normal = (x[first + i] - mean) * deviation;

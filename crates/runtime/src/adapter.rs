@@ -81,7 +81,7 @@ pub struct DeviceOptions {
     pub adapter: Option<String>,
     /// Keep to WebGPU's default limits even where the adapter allows more.
     pub default_limits: bool,
-    /// Ask for what kernels of reduced precision need ([`Half`]), and fail where the adapter has none of it.
+    /// Ask for what kernels of reduced precision need ([`Half`](crate::Half)), and fail where the adapter has none of it.
     pub half: bool,
     /// Be able to time kernels, where the adapter can: see [`crate::Stream::start_profile`]. The CPU always is.
     pub timestamps: bool,
