@@ -1,6 +1,6 @@
 //! What nearest neighbours tell of two sets of points.
 
-use nalgebra::{DMatrixView, Dyn};
+use nalgebra::{DMatrix, DMatrixView};
 use rayon::prelude::*;
 
 /// Points that are compared with others at once.
@@ -94,13 +94,10 @@ fn for_each_row<T: Send>(
 ) -> Vec<T> {
     let square = |point: &[f32]| point.iter().map(|x| x * x).sum::<f32>();
     let squares: Vec<f32> = references.chunks_exact(width).map(square).collect();
-    // (references, width): row-major, as the strides say, where nalgebra counts by columns.
-    let rows = squares.len();
-    let references =
-        DMatrixView::from_slice_with_strides_generic(references, Dyn(rows), Dyn(width), Dyn(width), Dyn(1));
+    let references = DMatrix::from_row_slice(squares.len(), width, references);
     let blocks = queries.par_chunks(BLOCK * width).enumerate().map(|(block, queries)| {
         // (references, queries of the block), each column the products of one query.
-        let mut distances = references * DMatrixView::from_slice(queries, width, queries.len() / width);
+        let mut distances = &references * DMatrixView::from_slice(queries, width, queries.len() / width);
         let rows = distances.as_mut_slice().chunks_exact_mut(squares.len()).zip(queries.chunks_exact(width));
         rows.enumerate()
             .map(|(row, (products, query))| {

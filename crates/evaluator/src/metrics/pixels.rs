@@ -54,6 +54,6 @@ mod tests {
         let image: Vec<u8> = vec![0, 255, 0, 0, 255, 0, 0, 0, 255, 255, 51, 0, 255, 255, 0, 0];
         let found = pooled(&image, 4, 2);
         assert!(found.iter().zip([0.5, 0.0, 1.0, 0.05]).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
-        assert_eq!(pooled(&[51], 1, 1), [0.2]);
+        assert_eq!(pooled(&[255], 1, 1), [1.0]);
     }
 }
