@@ -136,6 +136,24 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
             let (batch, width, rows) = (p("batch")?, p("width")?, p("rows")?);
             (batch * width, batch * width + batch + (1.0 + p("accumulate")?) * rows * width)
         }
+        // The maximum, and of each logit a difference, its exponential and a sum.
+        "cross_entropy" => {
+            let (rows, classes) = (p("rows")?, p("classes")?);
+            (4.0 * rows * classes, rows * classes + 2.0 * rows)
+        }
+        // The same, and once more the difference and its exponential, a division, a difference and a product.
+        "cross_entropy_backward" => {
+            let (rows, classes) = (p("rows")?, p("classes")?);
+            (9.0 * rows * classes, 2.0 * rows * classes + rows)
+        }
+        "mean_pool" => {
+            let (len, tokens) = (p("len")?, p("tokens")?);
+            (len * tokens, len * tokens + len)
+        }
+        "mean_pool_backward" => {
+            let (len, tokens) = (p("len")?, p("tokens")?);
+            (len, (1.0 + p("accumulate")?) * len + len / tokens)
+        }
         "mse" => each(p("batch")? * p("size")?, 3.0, 2.0),
         "mse_backward" => each(p("len")?, 2.0, 3.0),
         "patchify" | "unpatchify" => each(length(span, "out")?, 0.0, 2.0),

@@ -10,4 +10,5 @@ mod weights;
 
 pub use config::{Config, ConfigError};
 pub use model::{Dit, Input};
+pub use positions::sine_cosine;
 pub use weights::{TensorError, Weights, WeightsError, read_tensor};

@@ -1,8 +1,8 @@
 //! The fixed 2-D sine-cosine position embedding.
 
 /// (side · side, width): the first half of the columns from a token's column, the second from its
-/// row; in each half sines, then cosines, of frequencies 10000^(−i / (width / 4)).
-pub(crate) fn sine_cosine(side: usize, width: usize) -> Vec<f32> {
+/// row; in each half sines, then cosines, of frequencies 10000^(−i / (width / 4)). The width is a multiple of 4.
+pub fn sine_cosine(side: usize, width: usize) -> Vec<f32> {
     let quarter = width / 4;
     let frequency = |i: usize| 10_000f64.powf(-(i as f64) / quarter as f64);
     let mut table = Vec::with_capacity(side * side * width);

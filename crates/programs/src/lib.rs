@@ -3,6 +3,7 @@
 
 mod device;
 mod files;
+mod interval;
 mod pictures;
 mod presets;
 mod run;
@@ -11,6 +12,7 @@ mod trace;
 
 pub use device::DeviceArgs;
 pub use files::{FileError, check_writable, write_atomically};
+pub use interval::Interval;
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};
 pub use presets::{Defaults, Preset};
 pub use run::{run, say};

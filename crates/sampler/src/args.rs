@@ -6,9 +6,8 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use dit::Config;
 use flow::Solver;
-use programs::{DeviceArgs, TraceArgs};
+use programs::{DeviceArgs, Interval, TraceArgs};
 
-use crate::interval::Interval;
 use crate::lists::{Digits, Scales};
 use crate::plan::Plan;
 

@@ -2,7 +2,6 @@
 
 mod args;
 mod draw;
-mod interval;
 mod lists;
 mod model;
 mod output;

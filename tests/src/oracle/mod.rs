@@ -3,6 +3,7 @@
 //! Inputs are the words that the kernel gets; results are f64, or integers where they are exact.
 //! Where a kernel adds to what is in its output, the test adds.
 
+pub mod classification;
 pub mod embeddings;
 pub mod flow;
 pub mod network;

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking
 
 mod attention;
+mod cross_entropy;
 mod graph;
 mod label_embedding;
 mod layer_norm_modulate;
 mod linear;
+mod mean_pool;
 mod mean_squared_error;
 mod positions;
 mod silu;
@@ -24,9 +26,11 @@ type Gradient = (&'static str, &'static [&'static str], fn());
 
 const GRADIENTS: &[Gradient] = &[
     ("attention", attention::KERNELS, attention::attention),
+    ("cross_entropy", cross_entropy::KERNELS, cross_entropy::cross_entropy),
     ("label_embedding", label_embedding::KERNELS, label_embedding::label_embedding),
     ("layer_norm_modulate", layer_norm_modulate::KERNELS, layer_norm_modulate::layer_norm_modulate),
     ("linear", linear::KERNELS, linear::linear),
+    ("mean_pool", mean_pool::KERNELS, mean_pool::mean_pool),
     ("mean_squared_error", mean_squared_error::KERNELS, mean_squared_error::mean_squared_error),
     ("positions", positions::KERNELS, positions::positions),
     ("silu", silu::KERNELS, silu::silu),

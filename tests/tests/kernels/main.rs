@@ -4,6 +4,7 @@
 mod activations;
 mod arithmetic;
 mod attention;
+mod classification;
 mod embeddings;
 mod flow;
 mod known_answers;

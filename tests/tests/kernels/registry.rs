@@ -9,7 +9,9 @@ use naga::{AddressSpace, ResourceBinding, Scalar, ShaderStage, StorageAccess, Ty
 use runtime::Access;
 use tests::languages::module;
 
-use super::{activations, arithmetic, attention, embeddings, flow, normalisation, optimiser, product, randomness};
+use super::{
+    activations, arithmetic, attention, classification, embeddings, flow, normalisation, optimiser, product, randomness,
+};
 
 /// The oracle test of each kernel.
 const TESTS: &[(&str, fn())] = &[
@@ -21,6 +23,8 @@ const TESTS: &[(&str, fn())] = &[
     ("attention_backward_subgroup", attention::attention_backward_subgroup),
     ("attention_subgroup", attention::attention_subgroup),
     ("column_sum", arithmetic::column_sum),
+    ("cross_entropy", classification::cross_entropy),
+    ("cross_entropy_backward", classification::cross_entropy_backward),
     ("euler", flow::euler),
     ("fill", arithmetic::fill),
     ("flow_point", flow::flow_point),
@@ -43,6 +47,8 @@ const TESTS: &[(&str, fn())] = &[
     ("matmul_f16", product::matmul_f16),
     ("matmul_register", product::matmul_register),
     ("matmul_subgroup", product::matmul_subgroup),
+    ("mean_pool", classification::mean_pool),
+    ("mean_pool_backward", classification::mean_pool_backward),
     ("modulation_backward", normalisation::modulation_backward),
     ("mse", flow::mse),
     ("mse_backward", flow::mse_backward),
@@ -78,6 +84,8 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("attention_backward_subgroup", Backward),
     ("attention_subgroup", By(&["attention_backward_subgroup"])),
     ("column_sum", Backward),
+    ("cross_entropy", By(&["cross_entropy_backward"])),
+    ("cross_entropy_backward", Backward),
     ("euler", Outside("sampling")),
     ("fill", Outside("initial values")),
     ("flow_point", Outside("training data")),
@@ -101,6 +109,8 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("matmul_f16", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_register", By(&["matmul_register", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_subgroup", By(&["matmul_subgroup", "column_sum", "gelu_backward", "gate_backward"])),
+    ("mean_pool", By(&["mean_pool_backward"])),
+    ("mean_pool_backward", Backward),
     ("modulation_backward", Backward),
     ("mse", By(&["mse_backward"])),
     ("mse_backward", Backward),

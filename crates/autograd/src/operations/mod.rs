@@ -1,9 +1,11 @@
 //! The differentiable operations, methods of [`crate::Tape`].
 
 mod attention;
+mod cross_entropy;
 mod label_embedding;
 mod layer_norm_modulate;
 mod linear;
+mod mean_pool;
 mod mean_squared_error;
 mod positions;
 mod silu;

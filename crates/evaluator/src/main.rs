@@ -1,0 +1,89 @@
+//! `evaluator`: what a trained diffusion transformer's digits are worth, beside what real digits get.
+
+mod args;
+mod classifier;
+mod evaluate;
+mod loss;
+mod metrics;
+mod plot;
+mod report;
+mod samples;
+mod sweep;
+mod velocity;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Parser;
+use dit::Dit;
+use programs::{check_writable, say, write_atomically};
+
+use args::{Arguments, Command, Evaluate, TrainClassifier};
+use classifier::{Classifier, TrainOptions, train};
+use evaluate::Evaluator;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    programs::run(|| {
+        match &arguments.command {
+            Some(Command::Sweep(args)) => sweep::sweep(args)?,
+            Some(Command::Velocity(args)) => velocity::velocity(args)?,
+            Some(Command::TrainClassifier(args)) => train_classifier(args)?,
+            None => evaluate(&arguments.evaluate)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn evaluate(args: &Evaluate) -> Result<()> {
+    if args.device.list_devices {
+        return Ok(args.device.print_list()?);
+    }
+    let weights = args.weights.as_deref().map(samples::load_weights).transpose()?;
+    let read = args.samples.as_deref().map(samples::read).transpose()?;
+    args.json.as_ref().map_or(Ok(()), check_writable)?;
+    let device = args.device.open()?;
+    let mut stream = device.stream()?;
+    let start = Instant::now();
+    let evaluator = Evaluator::new(&mut stream)?;
+    say(format_args!("Evaluating on {device} with a classifier of accuracy {:.4}", evaluator.accuracy()));
+    let model = weights.map(|weights| Dit::from_weights(&mut stream, &weights)).transpose()?;
+    let samples = match (&model, read) {
+        (Some(model), None) => samples::draw(&mut stream, model, &args.drawing)?,
+        (_, Some(samples)) => samples,
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let figures = evaluator.figures(&mut stream, &samples)?;
+    let real = evaluator.floor(&mut stream, &samples)?;
+    let held_out = evaluator.test_digits([100; samples::CLASSES])?;
+    let losses = model.map(|model| loss::loss_by_time(&mut stream, &model, &held_out)).transpose()?;
+    report::print(&figures, &real, losses.as_ref());
+    say(format_args!("{} digits, {:.1} s", samples.labels.len(), start.elapsed().as_secs_f64()));
+    if let Some(path) = &args.json {
+        let json = report::json(&figures, &real, losses.as_ref(), evaluator.accuracy());
+        write_atomically(path, |writer| Ok(serde_json::to_writer_pretty(writer, &json)?))?;
+        say(format_args!("Wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+fn train_classifier(args: &TrainClassifier) -> Result<()> {
+    check_writable(&args.out)?;
+    let splits = datasets::mnist()?;
+    let device = args.device.open()?;
+    let mut stream = device.stream()?;
+    let start = Instant::now();
+    say(format_args!("Training the classifier on {device}"));
+    let options = TrainOptions { epochs: usize::from(args.epochs), seed: args.seed };
+    let weights = train(&mut stream, &splits.train, options, |epoch, loss| {
+        say(format_args!("epoch {epoch} of {}: loss {loss:.4}, {:.0} s", args.epochs, start.elapsed().as_secs_f64()));
+    })?;
+    let classifier = Classifier::new(&mut stream, weights.config, &weights.values)?;
+    let output = classifier.classify(&mut stream, splits.test.images())?;
+    let right = output.classes.iter().zip(splits.test.labels()).filter(|(found, label)| found == label).count();
+    let bytes = weights.to_bytes()?;
+    write_atomically(&args.out, |writer| writer.write_all(&bytes))?;
+    say(format_args!("Wrote {} (right on {right} of {} test digits)", args.out.display(), output.classes.len()));
+    Ok(())
+}
