@@ -10,7 +10,7 @@ fn softmax(logits: &[f32]) -> (Vec<f64>, f64) {
     (logits.iter().map(|logit| (logit - log_sum).exp()).collect(), log_sum)
 }
 
-/// log Σ exp(logits) − logits[label] of each row; NaN for a label that is no class.
+/// log Σ exp(logits) − `logits[label]` of each row; NaN for a label that is no class.
 pub fn cross_entropy(logits: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
     let rows = logits.chunks(classes).zip(labels);
     rows.map(|(row, label)| row.get(*label as usize).map_or(f64::NAN, |of| softmax(row).1 - f64::from(*of))).collect()

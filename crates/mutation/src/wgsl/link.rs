@@ -77,7 +77,9 @@ impl Shaders {
             resolver.add_module(module(path), text.into());
         }
         let mut compiler = Wesl::new("").set_custom_resolver(resolver);
-        compiler.use_stripping(true).set_mangler(ManglerKind::Escape);
+        // Validation is left to naga, which knows of cooperative matrices.
+        compiler.set_options(wesl::CompileOptions { strip: true, validate: false, ..Default::default() });
+        compiler.set_mangler(ManglerKind::Escape);
         Ok(compiler.compile(&module(stem)).map_err(|error| anyhow!("{stem}: {error}"))?.to_string())
     }
 
