@@ -4,7 +4,7 @@
     pip install torch numpy safetensors
     python3 tests/goldens/compare.py weights/mnist.safetensors [--device gpu ...]
 
-Further arguments go to the project's example that computes velocities.
+Further arguments go to the evaluator, which computes the velocities.
 """
 import json
 import pathlib
@@ -37,7 +37,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         inputs, out = (str(pathlib.Path(folder) / name) for name in ("in.safetensors", "out.safetensors"))
         save_file({"x": x, "t": t, "y": y}, inputs)
-        command = ["cargo", "run", "--quiet", "--package", "dit", "--example", "velocity", "--"]
+        command = ["cargo", "run", "--quiet", "--package", "evaluator", "--", "velocity"]
         subprocess.run(command + ["--weights", weights, "--inputs", inputs, "--out", out, *device], check=True)
         got = load_file(out)["v"]
     worst = (got - want).abs().max().item()

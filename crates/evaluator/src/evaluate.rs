@@ -100,13 +100,7 @@ impl Evaluator {
     /// As [`Evaluator::figures`].
     pub fn floor(&self, stream: &mut Stream, samples: &Samples) -> Result<Figures> {
         let counts = samples.counts();
-        let of_training = self.figures(stream, &first_of(&self.splits.train, counts)?)?;
-        let of_test = self.figures(stream, &self.test_digits(counts)?)?;
-        Ok(Figures {
-            nearest_training_digit: of_test.nearest_training_digit,
-            near_copies: of_test.near_copies,
-            ..of_training
-        })
+        self.compare(stream, &first_of(&self.splits.train, counts)?, &self.test_digits(counts)?)
     }
 
     /// The figures of a set of digits.
@@ -114,12 +108,17 @@ impl Evaluator {
     /// # Errors
     /// What the device reports, and a class of which there are more digits than MNIST has test digits.
     pub fn figures(&self, stream: &mut Stream, samples: &Samples) -> Result<Figures> {
+        self.compare(stream, samples, samples)
+    }
+
+    /// The figures of `samples`, but for the distances to training digits, which are those of `beside_training`.
+    fn compare(&self, stream: &mut Stream, samples: &Samples, beside_training: &Samples) -> Result<Figures> {
         let output = self.classifier.classify(stream, &samples.images)?;
         let real = self.test_digits(samples.counts())?;
         let (features, width) = (&output.features, self.classifier.config().width);
         let manifold = manifold(&self.classifier.classify(stream, &real.images)?.features, features, width);
         let (own, others) = (pixels(&samples.images), pixels(&real.images));
-        let distances = nearest(&own, &self.training_pixels, SIZE);
+        let distances = nearest(&pixels(&beside_training.images), &self.training_pixels, SIZE);
         let apart = (samples.labels.len() > 1).then(|| {
             let near = quantile(&nearest_other(&others, SIZE), NEAR);
             share_below(&nearest_other(&own, SIZE), near)

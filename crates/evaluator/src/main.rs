@@ -14,7 +14,7 @@ mod velocity;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use dit::Dit;
 use programs::{check_writable, say, write_atomically};
@@ -50,9 +50,9 @@ fn evaluate(args: &Evaluate) -> Result<()> {
     say(format_args!("Evaluating on {device} with a classifier of accuracy {:.4}", evaluator.accuracy()));
     let model = weights.map(|weights| Dit::from_weights(&mut stream, &weights)).transpose()?;
     let samples = match (&model, read) {
-        (Some(model), None) => samples::draw(&mut stream, model, &args.drawing)?,
         (_, Some(samples)) => samples,
-        (None, None) => unreachable!("clap asks for one of the two"),
+        (Some(model), None) => samples::draw(&mut stream, model, &args.drawing)?,
+        (None, None) => bail!("there is nothing to evaluate; give --weights or --samples"),
     };
     let figures = evaluator.figures(&mut stream, &samples)?;
     let real = evaluator.floor(&mut stream, &samples)?;

@@ -21,7 +21,8 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// out = upstream · (softmax(logits) − one-hot(label)) / rows. A label that is no class gives NaN.
+/// out = upstream · (softmax(logits) − one-hot(label)) / rows. A row gives NaN where its label is no class, or a logit
+/// is NaN or +∞.
 #[derive(Debug)]
 pub struct CrossEntropyBackward<'a> {
     /// (rows, classes).
