@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser};
+use dit::Config;
 use programs::{DeviceArgs, Preset, TraceArgs};
 
 /// Train a diffusion transformer by flow matching.
@@ -25,6 +26,10 @@ pub struct Arguments {
     /// Sizes and defaults that go together; `small` on a CPU and `base` on a GPU if not given
     #[arg(long, value_enum, conflicts_with = "resume")]
     pub preset: Option<Preset>,
+
+    /// What differs from the preset's model.
+    #[command(flatten)]
+    pub model: ModelArgs,
 
     /// Steps to train
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "epochs")]
@@ -87,6 +92,45 @@ pub struct Arguments {
     /// Whether to trace.
     #[command(flatten)]
     pub trace: TraceArgs,
+}
+
+/// Sizes of the model in place of the preset's.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// Pixels along each side of a patch; divides the image's side
+    #[arg(long, value_name = "PIXELS", value_parser = size, conflicts_with = "resume")]
+    pub patch: Option<usize>,
+
+    /// Numbers in a token
+    #[arg(long, value_name = "D", value_parser = size, conflicts_with = "resume")]
+    pub width: Option<usize>,
+
+    /// Transformer blocks
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    pub depth: Option<usize>,
+
+    /// Heads of attention, which share the width
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    pub heads: Option<usize>,
+
+    /// What times in [0, 1] are multiplied by before the network is told of them
+    #[arg(long, value_name = "SCALE", value_parser = positive, allow_negative_numbers = true, conflicts_with = "resume")]
+    pub time_scale: Option<f64>,
+}
+
+impl ModelArgs {
+    /// The preset's model with these sizes where they are given.
+    pub fn over(self, preset: Config) -> Config {
+        Config {
+            patch: self.patch.unwrap_or(preset.patch),
+            width: self.width.unwrap_or(preset.width),
+            depth: self.depth.unwrap_or(preset.depth),
+            heads: self.heads.unwrap_or(preset.heads),
+            time_scale: self.time_scale.map_or(preset.time_scale, |scale| scale as f32),
+            ..preset
+        }
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

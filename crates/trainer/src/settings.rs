@@ -40,7 +40,7 @@ impl Settings {
         let preset = arguments.preset.unwrap_or(Preset::for_device(hardware_gpu));
         let defaults = preset.defaults();
         let train = &splits.train;
-        let model = preset.config(train.side(), train.channels(), train.classes());
+        let model = arguments.model.over(preset.config(train.side(), train.channels(), train.classes()));
         model.validate()?;
         let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
         if batch > train.count() {

@@ -117,6 +117,20 @@ fn a_run_leaves_samples_metrics_a_checkpoint_and_weights() {
 }
 
 #[test]
+fn flags_of_the_model_go_before_the_preset() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let sizes = ["--patch", "2", "--width", "24", "--depth", "1", "--heads", "3", "--time-scale", "1"];
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &[&sizes[..], &["--steps", "1"]].concat()));
+    let model = dit::Weights::load(out.join("weights.safetensors")).unwrap().config;
+    assert_eq!((model.patch, model.width, model.depth, model.heads, model.time_scale), (2, 24, 1, 3, 1.0));
+    let said = fail(tiny(data.path(), &folder.path().join("none"), &["--width", "50"]), 1);
+    assert!(said.contains("a width of 50 is no multiple of 4 times the heads, 2"), "{said}");
+    let said = fail(tiny(data.path(), &folder.path().join("none"), &["--time-scale", "0"]), 2);
+    assert!(said.contains("--time-scale") && said.contains("above 0"), "{said}");
+}
+
+#[test]
 fn a_trace_has_the_kernels_of_the_first_steps_and_changes_no_loss() {
     let (data, folder) = (data(), TempDir::new().unwrap());
     let run = ["--steps", "2", "--sample-every", "0", "--log-every", "1"];
