@@ -6,9 +6,8 @@
 // workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
-import package::shared::logarithm::ln;
-import package::shared::philox::{philox4x32, to_uniform, NOISE};
-import package::shared::trigonometry::cos_sin;
+import package::shared::normal::normals;
+import package::shared::philox::{philox4x32, NOISE};
 
 struct Parameters {
     seed_low: u32,
@@ -21,12 +20,6 @@ struct Parameters {
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
-
-// Two normal numbers from two words. The angle, (n + ½) / 2²⁴ of a turn as `to_uniform` has it, is
-// exact in 2⁻³² of a turn.
-fn normals(radius: u32, angle: u32) -> vec2f {
-    return sqrt(-2.0 * ln(to_uniform(radius))) * cos_sin((angle & 0xffffff00u) | 0x80u);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {

@@ -166,6 +166,8 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
         "gradient_clip" => each(p("len")?, 1.0, 1.0),
         // An angle, its sine and its cosine.
         "time_features" => each(p("batch")? * p("half")?, 3.0, 2.0),
+        // A normal number as above, and 1 / (1 + e^-x) of it.
+        "logit_normal_time" => each(p("len")?, 9.0, 1.0),
         "uniform_time" => each(p("len")?, 1.0, 1.0),
         _ => return None,
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use autograd::Tape;
 use dit::{Config, Dit, Input};
-use flow::{AdamWOptions, Images, SampleOptions, TrainOptions, Training};
+use flow::{AdamWOptions, Images, SampleOptions, TimeSampling, TrainOptions, Training};
 use runtime::{Profile, Stream};
 
 /// The learning rate; too small for the weights to go anywhere, so that each step does the same.
@@ -26,7 +26,8 @@ pub fn training(stream: &mut Stream, config: Config, batch: usize) -> Result<Tra
     let pixels: Vec<u8> = bytes(count * config.image_size()).collect();
     let images = Images::upload(stream, &pixels, &labels)?;
     let model = Dit::new(stream, config, 0)?;
-    let options = TrainOptions { batch, seed: 0, label_dropout: 0.1, adamw: AdamWOptions::default() };
+    let (times, adamw) = (TimeSampling::Uniform, AdamWOptions::default());
+    let options = TrainOptions { batch, seed: 0, label_dropout: 0.1, times, adamw };
     Ok(Training::new(stream, model, images, options)?)
 }
 

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use flow::Solver;
-use programs::{DeviceArgs, Interval};
+use programs::{DeviceArgs, FlowArgs};
 
 /// Measures what a trained model's digits are worth
 ///
@@ -83,17 +82,9 @@ pub struct Drawing {
     #[arg(long, value_name = "SCALE", default_value_t = 3.0, allow_negative_numbers = true, value_parser = finite)]
     pub guidance: f32,
 
-    /// The part of the way with guidance: noise is at 0, the image at 1
-    #[arg(long, value_name = "FROM..TO", default_value = "0..1")]
-    pub guidance_interval: Interval,
-
-    /// How a step is taken: euler, midpoint, heun or rk4
-    #[arg(long, value_name = "SOLVER", default_value_t)]
-    pub solver: Solver,
-
-    /// Steps from noise to image
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub steps: u16,
+    /// The way from noise to image.
+    #[command(flatten)]
+    pub flow: FlowArgs,
 
     /// Where the noise begins
     #[arg(long, value_name = "N", default_value_t = 0)]

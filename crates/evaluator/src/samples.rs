@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use bytemuck::pod_collect_to_vec;
 use dit::{Dit, Weights, read_tensor};
-use flow::{SampleOptions, sample};
+use flow::sample;
 use runtime::Stream;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -61,14 +61,8 @@ pub fn load_weights(path: &Path) -> Result<Weights> {
 /// What the device reports, and images that are no numbers.
 pub fn draw(stream: &mut Stream, model: &Dit, drawing: &Drawing) -> Result<Samples> {
     let labels: Vec<u8> = (0..CLASSES as u8).flat_map(|label| vec![label; usize::from(drawing.count)]).collect();
-    let options = SampleOptions {
-        solver: drawing.solver,
-        steps: usize::from(drawing.steps),
-        guidance: drawing.guidance,
-        guided: drawing.guidance_interval.times(),
-        seed: drawing.seed,
-        batch: if stream.device().is_hardware_gpu() { 250 } else { 25 },
-    };
+    let batch = if stream.device().is_hardware_gpu() { 250 } else { 25 };
+    let options = drawing.flow.options(drawing.guidance, drawing.seed, batch);
     let wide: Vec<u32> = labels.iter().map(|label| u32::from(*label)).collect();
     let values = sample(stream, model, &wide, &options, |_| {})?;
     ensure!(

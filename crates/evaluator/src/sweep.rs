@@ -69,9 +69,9 @@ fn with(drawing: &Drawing, over: Setting, value: &str) -> Result<Drawing> {
             drawing.guidance = value.parse().ok().filter(|scale: &f32| scale.is_finite()).ok_or_else(wrong)?;
         }
         Setting::Steps => {
-            drawing.steps = value.parse().ok().filter(|steps| (1..=10_000).contains(steps)).ok_or_else(wrong)?;
+            drawing.flow.steps = value.parse().ok().filter(|steps| (1..=10_000).contains(steps)).ok_or_else(wrong)?;
         }
-        Setting::Solver => drawing.solver = value.parse().map_err(|_| wrong())?,
+        Setting::Solver => drawing.flow.solver = value.parse().map_err(|_| wrong())?,
     }
     Ok(drawing)
 }

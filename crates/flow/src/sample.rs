@@ -7,6 +7,7 @@ use dit::{Dit, Input};
 use kernels::{Fill, GaussianNoise};
 use runtime::{Buffer, Result, Stream};
 
+use crate::grid::Grid;
 use crate::{Solver, Velocity};
 
 /// The step that sampling takes its noise from: no training reaches it, so that a sample does not
@@ -23,9 +24,12 @@ pub const ALWAYS: Range<f32> = 0.0..f32::INFINITY;
 pub struct SampleOptions {
     /// How a step is taken.
     pub solver: Solver,
-    /// Steps of equal length from t = 0 to t = 1. Each evaluates the network as often as the solver
-    /// says, and twice as often where it is guided.
+    /// Steps from t = 0 to t = 1. Each evaluates the network as often as the solver says, and twice as
+    /// often where it is guided.
     pub steps: usize,
+    /// The shift s of the steps: the noise level σ = 1 − t is s · σ / (1 + (s − 1) · σ) where steps of equal
+    /// length have σ (Esser et al., 2403.03206, section 5.3.2). 1 is none, more takes shorter steps near the noise.
+    pub time_shift: f32,
     /// The guidance scale s of v = v_null + s · (v_class − v_null); 1 is no guidance.
     pub guidance: f32,
     /// The times at which there is guidance (Kynkäänniemi et al., 2404.07724); [`ALWAYS`] for all.
@@ -39,7 +43,7 @@ pub struct SampleOptions {
 impl Default for SampleOptions {
     /// 50 steps of Euler's method without guidance, 64 images at once.
     fn default() -> Self {
-        Self { solver: Solver::Euler, steps: 50, guidance: 1.0, guided: ALWAYS, seed: 0, batch: 64 }
+        Self { solver: Solver::Euler, steps: 50, time_shift: 1.0, guidance: 1.0, guided: ALWAYS, seed: 0, batch: 64 }
     }
 }
 
@@ -108,9 +112,10 @@ pub fn integrate(
         let guidance = options.guidance;
         Ok(if guided { Velocity::Guided { both: velocity, guidance } } else { Velocity::Plain(velocity) })
     };
-    let steps = options.steps;
+    let (steps, grid) = (options.steps, Grid::new(options.steps, options.time_shift));
     for step in 0..steps {
-        options.solver.step(stream, x, step as f32 / steps as f32, 1.0 / steps as f32, velocity)?;
+        let (time, dt) = grid.step(step);
+        options.solver.step(stream, x, time, dt, velocity)?;
         stream.submit()?;
         if (step + 1).is_multiple_of(STEPS_AHEAD) || step + 1 == steps {
             stream.synchronize()?;

@@ -2,8 +2,10 @@
 
 use autograd::{AdamWOptions, Gradients, Optimizer, Tape};
 use dit::{Dit, Input};
-use kernels::{FlowPoint, GatherBatch, GaussianNoise, LabelDropout, UniformTime};
+use kernels::{FlowPoint, GatherBatch, GaussianNoise, LabelDropout};
 use runtime::{ALIGNMENT, Buffer, Result, Stream};
+
+use crate::TimeSampling;
 
 /// A set of labelled images on the device, 8 bits a value.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct TrainOptions {
     pub seed: u64,
     /// The share of labels replaced by the null class, for classifier-free guidance.
     pub label_dropout: f32,
+    /// How times are drawn.
+    pub times: TimeSampling,
     /// The optimiser's.
     pub adamw: AdamWOptions,
 }
@@ -142,7 +146,7 @@ impl Training {
 
     /// Draws the batch of the coming step and leaves its loss, and the gradients of all parameters.
     fn gradients(&mut self, stream: &mut Stream, loss: &Buffer) -> Result<()> {
-        let (config, TrainOptions { batch, seed, label_dropout, .. }) = (self.model.config(), self.options);
+        let (config, TrainOptions { batch, seed, label_dropout, times, .. }) = (self.model.config(), self.options);
         let (size, step) = (self.images.size, self.optimizer.steps);
         let [data, noise, point, velocity] = [(); 4].map(|()| stream.allocate(batch * size));
         let (data, noise, point, velocity) = (data?, noise?, point?, velocity?);
@@ -162,7 +166,7 @@ impl Training {
         let null_class = config.classes as u32;
         LabelDropout { labels: &labels, seed, step, probability: label_dropout, null_class }.launch(stream)?;
         GaussianNoise { out: &noise, seed, step, first_item: 0, items: batch, size }.launch(stream)?;
-        UniformTime { out: &time, seed, step }.launch(stream)?;
+        times.draw(stream, &time, seed, step)?;
         FlowPoint { data: &data, noise: &noise, time: &time, out_point: &point, out_velocity: &velocity, batch, size }
             .launch(stream)?;
         let mut tape = Tape::training(stream, self.model.parameters(), &mut self.gradients);

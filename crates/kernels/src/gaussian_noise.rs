@@ -3,7 +3,8 @@
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::{math, parallel, philox, trigonometry};
+use crate::cpu::normal::normals;
+use crate::cpu::{parallel, philox};
 use crate::shape;
 
 parameters! {
@@ -85,13 +86,4 @@ fn fill(out: &mut [f32], item: u32, step: u32, key: [u32; 2]) {
         let ([n0, n1], [n2, n3]) = (normals(radius_0, angle_0), normals(radius_1, angle_1));
         out.copy_from_slice(&[n0, n1, n2, n3][..out.len()]);
     }
-}
-
-/// Two normal numbers from two words. The angle, (n + ½) / 2²⁴ of a turn as `to_uniform` has it, is
-/// exact in 2⁻³² of a turn.
-#[inline(always)]
-fn normals(radius: u32, angle: u32) -> [f32; 2] {
-    let radius = (-2.0 * math::ln(philox::to_uniform(radius))).sqrt();
-    let (cosine, sine) = trigonometry::cos_sin((angle & !0xff) | 0x80);
-    [radius * cosine, radius * sine]
 }

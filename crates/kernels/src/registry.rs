@@ -30,6 +30,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::layer_norm_modulate::SUBGROUP_KERNEL,
     &crate::layer_norm_modulate_backward::KERNEL,
     &crate::layer_norm_modulate_backward::SUBGROUP_KERNEL,
+    &crate::logit_normal_time::KERNEL,
     &crate::matmul::KERNEL,
     &crate::matmul::COOPERATIVE_16_KERNEL,
     &crate::matmul::COOPERATIVE_8_KERNEL,

@@ -1,7 +1,8 @@
 //! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
-//! pictures in the terminal, the flags that choose a device, presets, traces, and how a program ends.
+//! pictures in the terminal, the flags that choose a device and how to draw, presets, traces, and how a program ends.
 
 mod device;
+mod drawing;
 mod files;
 mod interval;
 mod pictures;
@@ -11,6 +12,7 @@ mod terminal;
 mod trace;
 
 pub use device::DeviceArgs;
+pub use drawing::FlowArgs;
 pub use files::{FileError, check_writable, write_atomically};
 pub use interval::Interval;
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use dit::Config;
-use flow::Solver;
-use programs::{DeviceArgs, Interval, TraceArgs};
+use programs::{DeviceArgs, FlowArgs, TraceArgs};
 
 use crate::lists::{Digits, Scales};
 use crate::plan::Plan;
@@ -42,23 +41,9 @@ pub struct Args {
     #[arg(long, value_name = "SCALES", default_value = "3", allow_negative_numbers = true)]
     pub guidance: Scales,
 
-    /// The part of the way on which to insist, such as 0.1..0.9: noise is at 0, the image at 1
-    ///
-    /// Outside of it the model draws as it learned, which keeps images more varied and takes half the
-    /// time (Kynkäänniemi et al., arXiv 2404.07724).
-    #[arg(long, value_name = "FROM..TO", default_value = "0..1")]
-    pub guidance_interval: Interval,
-
-    /// How a step is taken: euler, midpoint, heun or rk4
-    ///
-    /// They look at the image once, twice, twice and four times a step, and are of order 1, 2, 2 and 4: the
-    /// higher the order, the less a step is off.
-    #[arg(long, value_name = "SOLVER", default_value_t)]
-    pub solver: Solver,
-
-    /// Steps from noise to image; fewer are faster and coarser
-    #[arg(long, value_name = "N", default_value = "50", value_parser = up_to(10_000))]
-    pub steps: usize,
+    /// The way from noise to image.
+    #[command(flatten)]
+    pub flow: FlowArgs,
 
     /// Where the noise begins: the same seed gives the same images
     #[arg(long, value_name = "N", default_value = "0")]

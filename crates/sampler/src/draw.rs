@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use dit::{Dit, Weights};
-use flow::{SampleOptions, sample};
+use flow::sample;
 use indicatif::{ProgressBar, ProgressStyle};
 use programs::say;
 use runtime::Device;
@@ -25,17 +25,10 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     let labels = plan.labels();
     args.trace.start(&mut stream)?;
     let batch = args.batch.unwrap_or_else(|| default_batch(device, weights.config.tokens()));
-    let steps = labels.len().div_ceil(batch) * args.steps;
+    let steps = labels.len().div_ceil(batch) * args.flow.steps;
     let bar = progress_bar(steps * plan.guidance.len());
     let mut panel = |(index, &guidance): (usize, &f32)| {
-        let options = SampleOptions {
-            solver: args.solver,
-            steps: args.steps,
-            guidance,
-            guided: args.guidance_interval.times(),
-            seed: args.seed,
-            batch,
-        };
+        let options = args.flow.options(guidance, args.seed, batch);
         let progress = |step| bar.set_position((index * steps + step) as u64);
         let mut values = sample(&mut stream, &model, &labels, &options, progress)?;
         ensure!(

@@ -59,8 +59,8 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.no_show {
         show(&picture);
     }
-    let step = if args.solver == Solver::Euler { "step".into() } else { format!("{} step", args.solver) };
-    let steps = counted(args.steps, &step);
+    let step = if args.flow.solver == Solver::Euler { "step".into() } else { format!("{} step", args.flow.solver) };
+    let steps = counted(args.flow.steps, &step);
     let memory = device.memory().peak_held as f64 / 1_048_576.0;
     say(format_args!(
         "Wrote {} ({plan}, {steps}, {seconds:.1} s, at most {memory:.1} MiB of device memory)",

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 use dit::Config;
+use flow::TimeSampling;
 use programs::{DeviceArgs, Preset, TraceArgs};
+
+use crate::settings;
 
 /// Train a diffusion transformer by flow matching.
 ///
@@ -54,6 +57,22 @@ pub struct Arguments {
     /// The decay of the moving average of the weights, which is what samples; within [0, 1)
     #[arg(long, value_name = "DECAY", value_parser = fraction, allow_negative_numbers = true, conflicts_with = "resume")]
     pub ema: Option<f64>,
+
+    /// The decay of the weights themselves: the share that a step at rate 1 would take away
+    #[arg(long, value_name = "DECAY", default_value_t = settings::weight_decay(), value_parser = not_negative, allow_negative_numbers = true, conflicts_with = "resume")]
+    pub weight_decay: f32,
+
+    /// The share of images trained on without their label, which guidance needs; within [0, 1)
+    #[arg(long, value_name = "SHARE", default_value_t = settings::label_dropout(), value_parser = share, allow_negative_numbers = true, conflicts_with = "resume")]
+    pub label_dropout: f32,
+
+    /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD
+    ///
+    /// Logit-normal times gather in the middle, where there is most to learn (arXiv 2403.03206): try
+    /// logit-normal:0,1. A mean above 0 moves them towards the image, below 0 towards the noise; the paper's
+    /// times run the other way.
+    #[arg(long, value_name = "HOW", default_value_t, conflicts_with = "resume")]
+    pub time_sampling: TimeSampling,
 
     /// The seed of everything random: the same seed on the same device is the same run
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "resume")]
@@ -144,6 +163,17 @@ fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("give a number from 0 to below 1".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    fraction(text).map(|value| value as f32)
+}
+
+fn not_negative(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("give a number of at least 0".into()),
     }
 }
 

@@ -3,15 +3,22 @@
 use anyhow::bail;
 use datasets::Splits;
 use dit::Config;
-use flow::{AdamWOptions, TrainOptions};
+use flow::{AdamWOptions, TimeSampling, TrainOptions};
 use programs::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::data::Source;
 
-/// The share of labels dropped in training (Ho and Salimans, 2207.12598).
-const LABEL_DROPOUT: f32 = 0.1;
+/// The share of labels dropped unless told otherwise (Ho and Salimans, 2207.12598).
+pub fn label_dropout() -> f32 {
+    0.1
+}
+
+/// The optimiser's own.
+pub fn weight_decay() -> f32 {
+    AdamWOptions::default().weight_decay
+}
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +35,15 @@ pub struct Settings {
     pub warmup: u32,
     /// The decay of the moving average of the weights.
     pub average_decay: f64,
+    /// The decay of the weights; like all below that have a default, older checkpoints do not have it.
+    #[serde(default = "weight_decay")]
+    pub weight_decay: f32,
+    /// The share of labels dropped.
+    #[serde(default = "label_dropout")]
+    pub label_dropout: f32,
+    /// How times are drawn.
+    #[serde(default)]
+    pub times: TimeSampling,
     /// The seed of everything random.
     pub seed: u64,
     /// Steps of the whole run, which the learning rate's cosine spans.
@@ -57,6 +73,9 @@ impl Settings {
             rate: arguments.lr.unwrap_or(defaults.rate),
             warmup: arguments.warmup.unwrap_or(defaults.warmup),
             average_decay: arguments.ema.unwrap_or(defaults.average_decay),
+            weight_decay: arguments.weight_decay,
+            label_dropout: arguments.label_dropout,
+            times: arguments.time_sampling,
             seed: arguments.seed,
             steps,
         })
@@ -80,8 +99,13 @@ impl Settings {
         TrainOptions {
             batch: self.batch,
             seed: self.seed,
-            label_dropout: LABEL_DROPOUT,
-            adamw: AdamWOptions { average_decay: self.average_decay as f32, ..AdamWOptions::default() },
+            label_dropout: self.label_dropout,
+            times: self.times,
+            adamw: AdamWOptions {
+                weight_decay: self.weight_decay,
+                average_decay: self.average_decay as f32,
+                ..AdamWOptions::default()
+            },
         }
     }
 }

@@ -98,6 +98,18 @@ pub fn uniform_time(seed: u64, step: u32, batch: usize) -> Vec<f64> {
     (0..batch).map(|b| uniform(draw(seed, 0, b as u32, step, Purpose::Time)[0])).collect()
 }
 
+/// A time for each sample of a batch, whose logit is normal, within what uniform times are within.
+pub fn logit_normal_time(seed: u64, step: u32, batch: usize, mean: f32, deviation: f32) -> Vec<f64> {
+    let time = |b: usize| {
+        let [radius, angle, ..] = draw(seed, 0, b as u32, step, Purpose::Time);
+        let angle = TAU * (f64::from(angle >> 8) + 0.5) / f64::from(1 << 24);
+        let normal = (-2.0 * uniform(radius).ln()).sqrt() * angle.cos();
+        let logit = f64::from(mean) + f64::from(deviation) * normal;
+        (1.0 / (1.0 + (-logit).exp())).clamp(uniform(0), uniform(u32::MAX))
+    };
+    (0..batch).map(time).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

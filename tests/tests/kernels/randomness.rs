@@ -1,6 +1,6 @@
 //! Group R.
 
-use kernels::{GatherBatch, GaussianNoise, LabelDropout, UniformTime};
+use kernels::{GatherBatch, GaussianNoise, LabelDropout, LogitNormalTime, UniformTime};
 use proptest::prelude::*;
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::randomness as oracle;
@@ -201,5 +201,49 @@ pub fn uniform_time() {
         let out = bench.output(0);
         let launch = UniformTime { out: &out, seed: 0, step: 0 };
         expect_refusal(launch.launch(&mut bench.stream), "no times", &["[0]", "empty"]);
+    });
+}
+
+fn logit_normal_case(bench: &mut Bench, len: usize, seed: u64, step: u32, [mean, deviation]: [f32; 2]) {
+    let out = bench.output(len);
+    LogitNormalTime { out: &out, seed, step, mean, deviation }.launch(&mut bench.stream).unwrap();
+    let want = oracle::logit_normal_time(seed, step, len, mean, deviation);
+    // A normal number is good to 1e-6 + 5e-7 of itself, the slope of 1 / (1 + e^-x) at most a quarter.
+    let reason =
+        "the deviation amplifies the normal number's error, and drivers' exp is off by up to 3e-6 of a quarter";
+    let tolerance = Tolerance::new(2e-6 + 1e-6 * f64::from(deviation.min(10.0)), 0.0, reason);
+    let case = format_args!("logit_normal_time ({len}), seed {seed}, step {step}, mean {mean}, deviation {deviation}");
+    bench.expect(case, &out, &want, tolerance);
+    assert!(wide(&bench.read::<f32>(&out)).iter().all(|t| 0.0 < *t && *t < 1.0));
+}
+
+#[test]
+pub fn logit_normal_time() {
+    for_kernel("logit_normal_time", |bench| {
+        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        let settings = [(0, [0.0, 1.0]), (1, [-0.5, 1.25]), (1_000_000, [2.0, 0.0]), (u32::MAX, [0.75, 0.25])];
+        for (len, (step, numbers)) in lengths.zip(settings.into_iter().cycle()) {
+            for seed in seeds_for(len) {
+                logit_normal_case(bench, len, seed, step, numbers);
+            }
+        }
+        let arguments = (size(3000), any::<u64>(), any::<u32>(), -3.0_f32..3.0, 0.0_f32..3.0);
+        random_cases(bench, 32, arguments, |bench, (len, seed, step, mean, deviation)| {
+            logit_normal_case(bench, len, seed, step, [mean, deviation]);
+        });
+        // Both ends: no time is 0 or 1, however far the logit.
+        for mean in [-1e30, -30.0, 30.0, 1e30] {
+            logit_normal_case(bench, 65, 1, 2, [mean, 1.0]);
+        }
+        logit_normal_case(bench, 65, 1, 2, [0.0, 1e30]);
+        let out = bench.output(0);
+        let launch = LogitNormalTime { out: &out, seed: 0, step: 0, mean: 0.0, deviation: 1.0 };
+        expect_refusal(launch.launch(&mut bench.stream), "no times", &["[0]", "empty"]);
+        let out = bench.output(1);
+        for [mean, deviation] in [[f32::NAN, 1.0], [0.0, -1.0], [0.0, f32::NAN], [f32::INFINITY, 1.0]] {
+            let launch = LogitNormalTime { out: &out, mean, deviation, ..launch };
+            let said = [mean.to_string(), deviation.to_string()];
+            expect_refusal(launch.launch(&mut bench.stream), "no distribution", &[&said[0], &said[1]]);
+        }
     });
 }

@@ -41,6 +41,7 @@ const TESTS: &[(&str, fn())] = &[
     ("layer_norm_modulate_backward", normalisation::layer_norm_modulate_backward),
     ("layer_norm_modulate_backward_subgroup", normalisation::layer_norm_modulate_backward_subgroup),
     ("layer_norm_modulate_subgroup", normalisation::layer_norm_modulate_subgroup),
+    ("logit_normal_time", randomness::logit_normal_time),
     ("matmul", product::matmul),
     ("matmul_cooperative_16", product::matmul_cooperative_16),
     ("matmul_cooperative_8", product::matmul_cooperative_8),
@@ -102,6 +103,7 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("layer_norm_modulate_backward", Backward),
     ("layer_norm_modulate_backward_subgroup", Backward),
     ("layer_norm_modulate_subgroup", By(&["layer_norm_modulate_backward_subgroup", "modulation_backward"])),
+    ("logit_normal_time", Outside("training data")),
     // The products of its backward are products; the rest are its bias's and its epilogues'.
     ("matmul", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_cooperative_16", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use kernels::{GatherBatch, GaussianNoise, LabelDropout, UniformTime};
+use kernels::{GatherBatch, GaussianNoise, LabelDropout, LogitNormalTime, UniformTime};
 use tests::harness::{Bench, on_each_device};
 use tests::oracle::wide;
 
@@ -127,6 +127,31 @@ fn times_are_uniform() {
         let pairs = words.chunks_exact(2).map(|pair| pair.iter().all(|word| part(word) == wanted));
         expect_rate("pairs of times in a sixteenth", pairs, share * share);
     }
+}
+
+#[test]
+fn logits_of_times_are_normal() {
+    const MEAN: f32 = -0.5;
+    const DEVIATION: f32 = 1.25;
+    // How many normal numbers are below each of these.
+    const BELOW: [(f64, f64); 5] =
+        [(-2.0, 0.022_750), (-1.0, 0.158_655), (0.0, 0.5), (0.5, 0.691_462), (1.5, 0.933_193)];
+    on_each_device(|bench| {
+        let mut times = |step| {
+            let out = bench.output(100_001);
+            let (mean, deviation) = (MEAN, DEVIATION);
+            LogitNormalTime { out: &out, seed: SEED, step, mean, deviation }.launch(&mut bench.stream).unwrap();
+            wide(&bench.read::<f32>(&out))
+        };
+        let normal = |t: &f64| ((t / (1.0 - t)).ln() - f64::from(MEAN)) / f64::from(DEVIATION);
+        let (now, next) = (times(1), times(2));
+        let (now, next): (Vec<f64>, Vec<f64>) = (now.iter().map(normal).collect(), next.iter().map(normal).collect());
+        for (bound, share) in BELOW {
+            expect_rate(&format!("logits below {bound}"), now.iter().map(|n| *n < bound), share);
+        }
+        expect_independent("steps", &now, &next);
+        expect_independent("items", &now, &now[1..]);
+    });
 }
 
 fn noise(bench: &mut Bench, seed: u64, step: u32, first_item: u32, [items, size]: [usize; 2]) -> Vec<f64> {

@@ -3,7 +3,7 @@
 
 use autograd::AdamWOptions;
 use dit::{Config, Dit};
-use flow::{Images, SampleOptions, TrainOptions, Training, sample};
+use flow::{Images, SampleOptions, TimeSampling, TrainOptions, Training, sample};
 use runtime::Stream;
 use tests::harness::on_each_device;
 
@@ -13,6 +13,7 @@ const OPTIONS: TrainOptions = TrainOptions {
     batch: 16,
     seed: 5,
     label_dropout: 0.1,
+    times: TimeSampling::Uniform,
     adamw: AdamWOptions {
         beta1: 0.9,
         beta2: 0.999,

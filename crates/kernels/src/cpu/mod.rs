@@ -2,6 +2,7 @@
 
 pub(crate) mod gemm;
 pub(crate) mod math;
+pub(crate) mod normal;
 pub(crate) mod parallel;
 pub(crate) mod philox;
 pub(crate) mod scratch;
