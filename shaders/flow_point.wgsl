@@ -1,14 +1,17 @@
-// A point on the straight path from noise (time 0) to data (time 1), and the velocity along it:
-// point = t · data + (1 - t) · noise, velocity = data - noise.
+// A point on the path from noise (time 0) to data (time 1), and the velocity along it:
+// point = α · data + σ · noise, velocity = α' · data + σ' · noise, with the coefficients of the time.
 //
 // Bindings: data, noise (batch, size), time (batch), out_point, out_velocity (batch, size).
 // Launch: one invocation an element, 64 a workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
+import package::shared::path::coefficients;
 
 struct Parameters {
     len: u32,
     size: u32,
+    path: u32,
+    degree: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -24,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
     if i >= parameters.len {
         return;
     }
-    let t = time[i / parameters.size];
-    out_point[i] = t * data[i] + (1.0 - t) * noise[i];
-    out_velocity[i] = data[i] - noise[i];
+    let c = coefficients(parameters.path, parameters.degree, time[i / parameters.size]);
+    out_point[i] = c.x * data[i] + c.y * noise[i];
+    out_velocity[i] = c.z * data[i] + c.w * noise[i];
 }

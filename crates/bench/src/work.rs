@@ -125,7 +125,10 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
         "euler" => each(p("len")?, 2.0, 3.0),
         "guidance_euler" => each(p("len")?, 5.0, 4.0),
         "fill" => each(p("len")?, 0.0, 1.0),
-        "flow_point" => each(p("len")?, 4.0, 4.0),
+        "flow_point" => each(p("len")?, 6.0, 4.0),
+        // Four sums, two variances and the combination; the GPU reads the velocities three times, the memory once.
+        "guided_velocity" => each(p("batch")? * p("size")?, 20.0, 3.0),
+        "scaled_error" => each(p("batch")? * p("size")?, 5.0, 3.0),
         // A byte is read and a float written.
         "gather_batch" => each(p("batch")? * p("size")?, 2.0, 1.25),
         // Box and Muller: a logarithm, a root, a sine and a cosine for two numbers, and what is between them.

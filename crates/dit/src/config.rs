@@ -1,6 +1,7 @@
 //! The sizes of a diffusion transformer.
 
 use autograd::ParameterSpec;
+use kernels::FlowPath;
 use serde::{Deserialize, Serialize};
 
 /// What a model is, besides its parameters. Stored with the weights, in their metadata.
@@ -24,6 +25,10 @@ pub struct Config {
     /// What t in [0, 1] is multiplied with before its sines and cosines are taken. SiT has 1;
     /// 1000 spreads the frequencies as diffusion models do, and trains faster.
     pub time_scale: f32,
+    /// The path whose velocities it learned. Left out where it is the straight one, as in files from before there
+    /// were others.
+    #[serde(default, skip_serializing_if = "FlowPath::is_cond_ot")]
+    pub path: FlowPath,
 }
 
 /// A configuration that is no model.
@@ -47,7 +52,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the sizes that do not.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let Config { side, channels, patch, width, depth, heads, classes, time_scale } = *self;
+        let Config { side, channels, patch, width, depth, heads, classes, time_scale, path: _ } = *self;
         let sizes = [
             ("side", side),
             ("channels", channels),
@@ -131,11 +136,21 @@ impl Config {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    const SMALL: Config =
-        Config { side: 28, channels: 1, patch: 4, width: 128, depth: 4, heads: 4, classes: 10, time_scale: 1000.0 };
+    const SMALL: Config = Config {
+        side: 28,
+        channels: 1,
+        patch: 4,
+        width: 128,
+        depth: 4,
+        heads: 4,
+        classes: 10,
+        time_scale: 1000.0,
+        path: FlowPath::CondOt,
+    };
 
     #[test]
     fn what_is_no_model_is_refused_with_its_sizes() {
@@ -174,6 +189,21 @@ mod tests {
                 assert!(message.contains(word), "`{word}` is not in: {message}, for {config:?}");
             }
         }
+    }
+
+    /// Files from before there were paths have none in their configuration, and those of the straight one still do not.
+    #[test]
+    fn configurations_without_a_path_are_of_the_straight_one() {
+        let text = serde_json::to_string(&SMALL).unwrap();
+        assert!(!text.contains("path"), "{text}");
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), SMALL);
+        let other = Config { path: FlowPath::Polynomial(3), ..SMALL };
+        let text = serde_json::to_string(&other).unwrap();
+        assert!(text.ends_with(r#""path":"polynomial:3"}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), other);
+        let wrong = text.replace("polynomial:3", "polynomial:300");
+        let complaint = serde_json::from_str::<Config>(&wrong).unwrap_err().to_string();
+        assert!(complaint.contains("polynomial:300") && complaint.contains("no path"), "{complaint}");
     }
 
     /// Every combination of extreme sizes: none panics, and what is a model has sizes that kernels take.

@@ -9,6 +9,7 @@ mod positions;
 mod weights;
 
 pub use config::{Config, ConfigError};
+pub use kernels::FlowPath;
 pub use model::{Dit, Input};
 pub use positions::sine_cosine;
 pub use weights::{TensorError, Weights, WeightsError, read_tensor};

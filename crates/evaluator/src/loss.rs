@@ -38,9 +38,17 @@ pub fn loss_by_time(stream: &mut Stream, model: &Dit, digits: &Samples) -> Resul
             let place = |item: usize| (((first + item) * 7919 % count) as f32 + 0.5) / count as f32;
             let times: Vec<f32> = (0..batch).map(|item| (bin as f32 + place(item)) / BINS as f32).collect();
             let time = stream.upload(&times)?;
-            let (out_point, out_velocity) = (&point, &velocity);
-            FlowPoint { data: &data, noise: &noise, time: &time, out_point, out_velocity, batch, size: SIZE }
-                .launch(stream)?;
+            FlowPoint {
+                data: &data,
+                noise: &noise,
+                time: &time,
+                out_point: &point,
+                out_velocity: &velocity,
+                path: model.config().path,
+                batch,
+                size: SIZE,
+            }
+            .launch(stream)?;
             let input = Input { images: &point, source_batch: batch, time: &time, labels: &labels, batch };
             let prediction = model.forward(&mut Tape::inference(stream, model.parameters()), &input)?;
             Mse { prediction: prediction.value(), target: &velocity, out: &errors, batch, size: SIZE }

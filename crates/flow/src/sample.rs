@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use autograd::Tape;
 use dit::{Dit, Input};
-use kernels::{Fill, GaussianNoise};
+use kernels::{Fill, GaussianNoise, GuidedVelocity};
 use runtime::{Buffer, Result, Stream};
 
 use crate::grid::Grid;
-use crate::{Solver, Velocity};
+use crate::{Adaptive, SampleError, Sde, Solver, Velocity};
 
 /// The step that sampling takes its noise from: no training reaches it, so that a sample does not
-/// start from noise that the network was trained on.
+/// start from noise that the network was trained on. The steps of a stochastic way take those before it.
 const SAMPLING_STEP: u32 = u32::MAX;
 /// Steps handed to the device before it is waited for: it always has work, and is never far behind.
 const STEPS_AHEAD: usize = 8;
@@ -25,16 +25,27 @@ pub struct SampleOptions {
     /// How a step is taken.
     pub solver: Solver,
     /// Steps from t = 0 to t = 1. Each evaluates the network as often as the solver says, and twice as
-    /// often where it is guided.
+    /// often where it is guided. [`Solver::DormandPrince5`] chooses its steps by itself.
     pub steps: usize,
     /// The shift s of the steps: the noise level σ = 1 − t is s · σ / (1 + (s − 1) · σ) where steps of equal
     /// length have σ (Esser et al., 2403.03206, section 5.3.2). 1 is none, more takes shorter steps near the noise.
     pub time_shift: f32,
+    /// How exact [`Solver::DormandPrince5`] is to be.
+    pub adaptive: Adaptive,
+    /// A stochastic way in place of the solver's.
+    pub sde: Option<Sde>,
     /// The guidance scale s of v = v_null + s · (v_class − v_null); 1 is no guidance.
     pub guidance: f32,
     /// The times at which there is guidance (Kynkäänniemi et al., 2404.07724); [`ALWAYS`] for all.
     pub guided: Range<f32>,
-    /// The seed of the noise. Image i of a seed is the same in whatever batch it is drawn.
+    /// How far, from 0 to 1, the standard deviation of an image's guided velocity is brought back to that of its
+    /// conditional one (Lin et al., 2305.08891, section 3.4).
+    pub guidance_rescale: f32,
+    /// CFG-Zero* (Fan et al., 2503.18886): v_null is scaled to be as near as possible to v_class, and of guided
+    /// images this first part of the steps is left out, as if the velocity were zero.
+    pub cfg_zero_star: Option<f32>,
+    /// The seed of the noise. Image i of a seed is the same in whatever batch it is drawn, but for adaptive steps,
+    /// which a batch takes together.
     pub seed: u64,
     /// Images at once, at most.
     pub batch: usize,
@@ -43,7 +54,27 @@ pub struct SampleOptions {
 impl Default for SampleOptions {
     /// 50 steps of Euler's method without guidance, 64 images at once.
     fn default() -> Self {
-        Self { solver: Solver::Euler, steps: 50, time_shift: 1.0, guidance: 1.0, guided: ALWAYS, seed: 0, batch: 64 }
+        Self {
+            solver: Solver::Euler,
+            steps: 50,
+            time_shift: 1.0,
+            adaptive: Adaptive::default(),
+            sde: None,
+            guidance: 1.0,
+            guided: ALWAYS,
+            guidance_rescale: 0.0,
+            cfg_zero_star: None,
+            seed: 0,
+            batch: 64,
+        }
+    }
+}
+
+impl SampleOptions {
+    /// The number of steps that are left out at the start.
+    fn steps_left_out(&self) -> usize {
+        let share = self.cfg_zero_star.filter(|_| self.guidance != 1.0).unwrap_or(0.0);
+        (f64::from(share) * self.steps as f64).round() as usize
     }
 }
 
@@ -51,76 +82,142 @@ impl Default for SampleOptions {
 /// `progress` hears every few steps how many of all batches' steps are done.
 ///
 /// # Errors
-/// What the device reports.
+/// What the device reports, and where an adaptive solver gives up.
 pub fn sample(
     stream: &mut Stream,
     model: &Dit,
     labels: &[u32],
     options: &SampleOptions,
-    mut progress: impl FnMut(usize),
-) -> Result<Vec<f32>> {
-    let mut images = Vec::with_capacity(labels.len() * model.config().image_size());
-    for (index, chunk) in labels.chunks(options.batch).enumerate() {
-        let first_item = (index * options.batch) as u32;
-        let done = index * options.steps;
-        let batch = sample_batch(stream, model, chunk, options, first_item, |step| progress(done + step))?;
-        images.extend(stream.read::<f32>(&batch)?);
-    }
-    Ok(images)
+    progress: impl FnMut(usize),
+) -> Result<Vec<f32>, SampleError> {
+    sample_counting(stream, model, labels, options, progress).map(|(images, _)| images)
 }
 
-fn sample_batch(
+/// As [`sample`], and tells the number of evaluations of the network that an image took, where one with guidance
+/// counts twice: the most of any batch.
+///
+/// # Errors
+/// As [`sample`].
+pub fn sample_counting(
     stream: &mut Stream,
     model: &Dit,
     labels: &[u32],
     options: &SampleOptions,
-    first_item: u32,
-    progress: impl FnMut(usize),
-) -> Result<Buffer> {
-    let (items, size) = (labels.len(), model.config().image_size());
-    let x = stream.allocate(items * size)?;
-    GaussianNoise { out: &x, seed: options.seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
-    integrate(stream, model, &x, labels, options, progress)?;
-    Ok(x)
+    mut progress: impl FnMut(usize),
+) -> Result<(Vec<f32>, usize), SampleError> {
+    let size = model.config().image_size();
+    let mut images = Vec::with_capacity(labels.len() * size);
+    let mut most = 0;
+    for (index, labels) in labels.chunks(options.batch).enumerate() {
+        let first_item = (index * options.batch) as u32;
+        let done = index * options.steps;
+        let items = labels.len();
+        let x = stream.allocate(items * size)?;
+        GaussianNoise { out: &x, seed: options.seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
+        let way = Way { model, labels, options, first_item };
+        most = most.max(way.go(stream, &x, |step| progress(done + step))?);
+        images.extend(stream.read::<f32>(&x)?);
+    }
+    Ok((images, most))
 }
 
-/// Takes `x`, (N, C, S, S) for N labels, along the flow from noise to images, all at once and in place.
-/// Of the options the seed and the batch play no part. `progress` hears every few steps how many are done.
+/// Takes `x`, (N, C, S, S) for N labels, along the flow from noise to images, all at once and in place, and tells
+/// the number of evaluations of the network, where one with guidance counts twice. Of the options the batch plays
+/// no part, and the seed only where there is noise on the way. `progress` hears every few steps how many are done.
 ///
 /// # Errors
-/// [`runtime::Error::Shape`] where `x` is of another size, and what the device reports.
+/// [`runtime::Error::Shape`] where `x` is of another size, and as [`sample`].
 pub fn integrate(
     stream: &mut Stream,
     model: &Dit,
     x: &Buffer,
     labels: &[u32],
     options: &SampleOptions,
-    mut progress: impl FnMut(usize),
-) -> Result<()> {
-    let items = labels.len();
-    let mut guided_labels = labels.to_vec();
-    guided_labels.resize(2 * items, model.config().classes as u32);
-    let (labels, time) = (stream.upload(&guided_labels)?, stream.allocate(2 * items)?);
-    let velocity = |stream: &mut Stream, x: &Buffer, at: f32| {
-        let guided = options.guidance != 1.0 && options.guided.contains(&at);
-        let batch = if guided { 2 * items } else { items };
-        let (time, labels) = (time.slice(0..batch), labels.slice(0..batch));
-        Fill { out: &time, value: at }.launch(stream)?;
-        let input = Input { images: x, source_batch: items, time: &time, labels: &labels, batch };
-        let velocity = model.forward(&mut Tape::inference(stream, model.parameters()), &input)?;
-        let velocity = velocity.value().clone();
-        let guidance = options.guidance;
-        Ok(if guided { Velocity::Guided { both: velocity, guidance } } else { Velocity::Plain(velocity) })
-    };
-    let (steps, grid) = (options.steps, Grid::new(options.steps, options.time_shift));
-    for step in 0..steps {
-        let (time, dt) = grid.step(step);
-        options.solver.step(stream, x, time, dt, velocity)?;
-        stream.submit()?;
-        if (step + 1).is_multiple_of(STEPS_AHEAD) || step + 1 == steps {
-            stream.synchronize()?;
-            progress(step + 1);
+    progress: impl FnMut(usize),
+) -> Result<usize, SampleError> {
+    Way { model, labels, options, first_item: 0 }.go(stream, x, progress)
+}
+
+/// The way of some images.
+struct Way<'a> {
+    model: &'a Dit,
+    labels: &'a [u32],
+    options: &'a SampleOptions,
+    /// The number of the first image.
+    first_item: u32,
+}
+
+impl Way<'_> {
+    fn go(&self, stream: &mut Stream, x: &Buffer, mut progress: impl FnMut(usize)) -> Result<usize, SampleError> {
+        let Self { labels, options, .. } = self;
+        let items = labels.len();
+        let mut guided_labels = labels.to_vec();
+        guided_labels.resize(2 * items, self.model.config().classes as u32);
+        let (labels, time) = (stream.upload(&guided_labels)?, stream.allocate(2 * items)?);
+        let mut evaluations = 0;
+        let mut velocity = |stream: &mut Stream, x: &Buffer, at: f32| {
+            let guided = options.guidance != 1.0 && options.guided.contains(&at);
+            let passes = if guided { 2 } else { 1 };
+            evaluations += passes;
+            let batch = passes * items;
+            let (time, labels) = (time.slice(0..batch), labels.slice(0..batch));
+            Fill { out: &time, value: at }.launch(stream)?;
+            let input = Input { images: x, source_batch: items, time: &time, labels: &labels, batch };
+            let velocity = self.model.forward(&mut Tape::inference(stream, self.model.parameters()), &input)?;
+            let velocity = velocity.value().clone();
+            if guided { self.guided(stream, velocity) } else { Ok(Velocity::Plain(velocity)) }
+        };
+        let (steps, first) = (options.steps, options.steps_left_out());
+        let mut after_step = |stream: &mut Stream, done: usize| -> Result<()> {
+            stream.submit()?;
+            if done.is_multiple_of(STEPS_AHEAD) || done == steps {
+                stream.synchronize()?;
+                progress(done);
+            }
+            Ok(())
+        };
+        if let Some(sde) = options.sde {
+            let (path, times) = (self.model.config().path, sde.times(steps, options.time_shift));
+            let noise = stream.allocate(x.len())?;
+            for (step, ends) in times.windows(2).enumerate().skip(first) {
+                self.noise(stream, &noise, step)?;
+                sde.step(stream, path, x, ends[0]..ends[1], &noise, &mut velocity)?;
+                after_step(stream, step + 1)?;
+            }
+            let last = times.last().copied().unwrap_or_default();
+            sde.last_step(stream, path, x, last, &mut velocity)?;
+            after_step(stream, steps)?;
+        } else if options.solver == Solver::DormandPrince5 {
+            let (grid, adaptive) = (Grid::new(steps, options.time_shift), options.adaptive);
+            let done = |time: f64| progress((time * steps as f64) as usize);
+            adaptive.integrate(stream, x, items, grid.time(first)..1.0, &mut velocity, done)?;
+        } else {
+            let grid = Grid::new(steps, options.time_shift);
+            for step in first..steps {
+                let (time, dt) = grid.step(step);
+                options.solver.step(stream, x, time, dt, &mut velocity)?;
+                after_step(stream, step + 1)?;
+            }
         }
+        Ok(evaluations)
     }
-    Ok(())
+
+    /// What guidance makes of the conditional velocities and, after them, those of the null class.
+    fn guided(&self, stream: &mut Stream, both: Buffer) -> Result<Velocity> {
+        let SampleOptions { guidance, guidance_rescale: rescale, cfg_zero_star, .. } = *self.options;
+        if rescale == 0.0 && cfg_zero_star.is_none() {
+            return Ok(Velocity::Guided { both, guidance });
+        }
+        let (batch, size, scale_null) = (self.labels.len(), self.model.config().image_size(), cfg_zero_star.is_some());
+        let out = stream.allocate(batch * size)?;
+        GuidedVelocity { velocity: &both, out: &out, guidance, rescale, scale_null, batch, size }.launch(stream)?;
+        Ok(Velocity::Plain(out))
+    }
+
+    /// The noise that a step adds, each image's its own.
+    fn noise(&self, stream: &mut Stream, out: &Buffer, step: usize) -> Result<()> {
+        let (items, size, first_item) = (self.labels.len(), self.model.config().image_size(), self.first_item);
+        let step = SAMPLING_STEP - 1 - step as u32;
+        GaussianNoise { out, seed: self.options.seed, step, first_item, items, size }.launch(stream)
+    }
 }

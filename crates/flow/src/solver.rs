@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kernels::{Euler, GuidanceEuler};
+use kernels::{Euler, Fill, GuidanceEuler};
 use runtime::{Buffer, Result, Stream};
 
 /// How x is taken from one time to the next.
@@ -18,6 +18,9 @@ pub enum Solver {
     Heun,
     /// The classic method of order 4 (Kutta, 1901), four evaluations.
     RungeKutta4,
+    /// The method of order 5 of Dormand and Prince (1980). With steps of a fixed length it takes six evaluations;
+    /// [`crate::Adaptive`] chooses their length by the error.
+    DormandPrince5,
 }
 
 /// A Butcher tableau (Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I, II.1).
@@ -41,9 +44,23 @@ const RUNGE_KUTTA_4: Tableau = Tableau {
     order: 4,
 };
 
+const DORMAND_PRINCE_5: Tableau = Tableau {
+    times: &[0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0],
+    stages: &[
+        &[],
+        &[1.0 / 5.0],
+        &[3.0 / 40.0, 9.0 / 40.0],
+        &[44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0],
+        &[19372.0 / 6561.0, -25360.0 / 2187.0, 64448.0 / 6561.0, -212.0 / 729.0],
+        &[9017.0 / 3168.0, -355.0 / 33.0, 46732.0 / 5247.0, 49.0 / 176.0, -5103.0 / 18656.0],
+    ],
+    weights: &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
+    order: 5,
+};
+
 impl Solver {
     /// Every solver.
-    pub const ALL: [Self; 4] = [Self::Euler, Self::Midpoint, Self::Heun, Self::RungeKutta4];
+    pub const ALL: [Self; 5] = [Self::Euler, Self::Midpoint, Self::Heun, Self::RungeKutta4, Self::DormandPrince5];
 
     /// The name that [`Solver::from_str`] takes.
     pub fn name(self) -> &'static str {
@@ -52,6 +69,7 @@ impl Solver {
             Self::Midpoint => "midpoint",
             Self::Heun => "heun",
             Self::RungeKutta4 => "rk4",
+            Self::DormandPrince5 => "dopri5",
         }
     }
 
@@ -65,12 +83,18 @@ impl Solver {
         self.tableau().order
     }
 
+    /// How far a step goes along the velocity of each stage.
+    pub(crate) fn weights(self) -> &'static [f32] {
+        self.tableau().weights
+    }
+
     fn tableau(self) -> &'static Tableau {
         match self {
             Self::Euler => &EULER,
             Self::Midpoint => &MIDPOINT,
             Self::Heun => &HEUN,
             Self::RungeKutta4 => &RUNGE_KUTTA_4,
+            Self::DormandPrince5 => &DORMAND_PRINCE_5,
         }
     }
 
@@ -85,11 +109,25 @@ impl Solver {
         x: &Buffer,
         time: f32,
         dt: f32,
-        mut velocity: impl FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>,
+        velocity: impl FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>,
     ) -> Result<()> {
-        let Tableau { times, stages, weights, .. } = self.tableau();
-        let mut velocities: Vec<Velocity> = Vec::with_capacity(times.len());
-        for (offset, stage) in times.iter().zip(*stages) {
+        let velocities = self.velocities(stream, x, time, dt, None, velocity)?;
+        advance(stream, x, &velocities, self.weights(), dt)
+    }
+
+    /// The velocities of all stages of a step from `x`; `known` is the first, if it is.
+    pub(crate) fn velocities(
+        self,
+        stream: &mut Stream,
+        x: &Buffer,
+        time: f32,
+        dt: f32,
+        known: Option<Velocity>,
+        mut velocity: impl FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>,
+    ) -> Result<Vec<Velocity>> {
+        let Tableau { times, stages, .. } = self.tableau();
+        let mut velocities: Vec<Velocity> = known.into_iter().collect();
+        for (offset, stage) in times.iter().zip(*stages).skip(velocities.len()) {
             let at = time + offset * dt;
             let found = if stage.is_empty() {
                 velocity(stream, x, at)?
@@ -101,7 +139,7 @@ impl Solver {
             };
             velocities.push(found);
         }
-        advance(stream, x, &velocities, weights, dt)
+        Ok(velocities)
     }
 }
 
@@ -120,7 +158,14 @@ impl fmt::Display for Solver {
     }
 }
 
-fn advance(stream: &mut Stream, x: &Buffer, velocities: &[Velocity], weights: &[f32], dt: f32) -> Result<()> {
+/// x += dt · Σ weight · v.
+pub(crate) fn advance(
+    stream: &mut Stream,
+    x: &Buffer,
+    velocities: &[Velocity],
+    weights: &[f32],
+    dt: f32,
+) -> Result<()> {
     let taken = velocities.iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
     taken.into_iter().try_for_each(|(velocity, weight)| velocity.advance(stream, x, weight * dt))
 }
@@ -140,6 +185,19 @@ pub enum Velocity {
 }
 
 impl Velocity {
+    /// The velocity by itself.
+    pub(crate) fn evaluated(self, stream: &mut Stream) -> Result<Buffer> {
+        match self {
+            Self::Plain(velocity) => Ok(velocity),
+            Self::Guided { ref both, .. } => {
+                let out = stream.allocate(both.len() / 2)?;
+                Fill { out: &out, value: 0.0 }.launch(stream)?;
+                self.advance(stream, &out, 1.0)?;
+                Ok(out)
+            }
+        }
+    }
+
     /// x += dt · v.
     fn advance(&self, stream: &mut Stream, x: &Buffer, dt: f32) -> Result<()> {
         match self {

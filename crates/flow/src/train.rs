@@ -167,8 +167,17 @@ impl Training {
         LabelDropout { labels: &labels, seed, step, probability: label_dropout, null_class }.launch(stream)?;
         GaussianNoise { out: &noise, seed, step, first_item: 0, items: batch, size }.launch(stream)?;
         times.draw(stream, &time, seed, step)?;
-        FlowPoint { data: &data, noise: &noise, time: &time, out_point: &point, out_velocity: &velocity, batch, size }
-            .launch(stream)?;
+        FlowPoint {
+            data: &data,
+            noise: &noise,
+            time: &time,
+            out_point: &point,
+            out_velocity: &velocity,
+            path: config.path,
+            batch,
+            size,
+        }
+        .launch(stream)?;
         let mut tape = Tape::training(stream, self.model.parameters(), &mut self.gradients);
         let input = Input { images: &point, source_batch: batch, time: &time, labels: &labels, batch };
         let prediction = self.model.forward(&mut tape, &input)?;

@@ -1,15 +1,17 @@
-//! Points on the straight paths of flow matching, and the velocity along them (Lipman et al.,
-//! 2210.02747).
+//! Points on the paths of flow matching, and the velocity along them (Lipman et al., 2210.02747).
 
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
 use crate::cpu::parallel;
+use crate::path::{Coefficients, FlowPath};
 use crate::shape;
 
 parameters! {
     len: u32,
     size: u32,
+    path: u32,
+    degree: u32,
 }
 
 pub(crate) static KERNEL: Kernel = Kernel {
@@ -26,19 +28,22 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// point = t · data + (1 - t) · noise and velocity = data - noise: noise at time 0, data at 1.
+/// point = α · data + σ · noise and velocity = α' · data + σ' · noise: noise at time 0, data at 1. On the straight
+/// path that is t · data + (1 − t) · noise and data − noise.
 #[derive(Debug)]
 pub struct FlowPoint<'a> {
     /// (batch, size).
     pub data: &'a Buffer,
     /// (batch, size).
     pub noise: &'a Buffer,
-    /// (batch).
+    /// (batch), within [0, 1].
     pub time: &'a Buffer,
     /// (batch, size).
     pub out_point: &'a Buffer,
     /// (batch, size).
     pub out_velocity: &'a Buffer,
+    /// What α and σ are at a time.
+    pub path: FlowPath,
     /// The number of items.
     pub batch: usize,
     /// The elements of an item.
@@ -49,7 +54,7 @@ impl FlowPoint<'_> {
     /// Checks the shapes and launches.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
+    /// [`runtime::Error::Shape`], also for a polynomial path of a degree that is none, and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let items = [self.batch, self.size];
         shape::expect(&KERNEL, "data", self.data, &items)?;
@@ -57,12 +62,18 @@ impl FlowPoint<'_> {
         shape::expect(&KERNEL, "time", self.time, &[self.batch])?;
         shape::expect(&KERNEL, "out_point", self.out_point, &items)?;
         shape::expect(&KERNEL, "out_velocity", self.out_velocity, &items)?;
+        let [path, degree] = self.path.words();
+        shape::ensure(&KERNEL, (1..=FlowPath::MOST_DEGREE).contains(&degree), || {
+            format!("a polynomial path has a degree of 1 to {}, not {degree}", FlowPath::MOST_DEGREE)
+        })?;
         let len = self.data.len();
         stream.launch(&Launch {
             kernel: &KERNEL,
             parameters: Parameters {
                 len: shape::dimension(&KERNEL, "len", len)?,
                 size: shape::dimension(&KERNEL, "size", self.size)?,
+                path,
+                degree,
             },
             buffers: &[self.data, self.noise, self.time, self.out_point, self.out_velocity],
             constants: &[],
@@ -72,25 +83,22 @@ impl FlowPoint<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    let size = parallel::parameters::<Parameters>(parameters).size as usize;
+    let Parameters { size, path, degree, .. } = parallel::parameters(parameters);
+    let (size, path) = (size as usize, FlowPath::from_words(path, degree));
     let [data, noise, time, out_point, out_velocity] = arguments.take();
     let (data, noise, time) = (data.read::<f32>(), noise.read::<f32>(), time.read::<f32>());
-    parallel::rows(out_point.write::<f32>(), size, |item, out| {
-        point(&data[item * size..], &noise[item * size..], time[item], out);
+    let (out_point, out_velocity) = (out_point.write::<f32>(), out_velocity.write::<f32>());
+    parallel::row_pairs(out_point, out_velocity, size, |item, point, velocity| {
+        let (data, noise) = (&data[item * size..], &noise[item * size..]);
+        let Coefficients { alpha, sigma, alpha_rate, sigma_rate } = path.at(f64::from(time[item]));
+        mix(data, noise, [alpha as f32, sigma as f32], point);
+        mix(data, noise, [alpha_rate as f32, sigma_rate as f32], velocity);
     });
-    parallel::chunks(out_velocity.write::<f32>(), |start, out| velocity(&data[start..], &noise[start..], out));
 }
 
 #[multiversion(targets = "simd")]
-fn point(data: &[f32], noise: &[f32], time: f32, out: &mut [f32]) {
+fn mix(data: &[f32], noise: &[f32], [of_data, of_noise]: [f32; 2], out: &mut [f32]) {
     for (out, (data, noise)) in out.iter_mut().zip(data.iter().zip(noise)) {
-        *out = time * data + (1.0 - time) * noise;
-    }
-}
-
-#[multiversion(targets = "simd")]
-fn velocity(data: &[f32], noise: &[f32], out: &mut [f32]) {
-    for (out, (data, noise)) in out.iter_mut().zip(data.iter().zip(noise)) {
-        *out = data - noise;
+        *out = of_data * data + of_noise * noise;
     }
 }

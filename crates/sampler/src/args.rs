@@ -168,11 +168,21 @@ fn same_file(one: &Path, other: &Path) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use clap::CommandFactory;
+    use dit::FlowPath;
 
     use super::*;
 
-    const CONFIG: Config =
-        Config { side: 28, channels: 1, patch: 4, width: 128, depth: 4, heads: 4, classes: 10, time_scale: 1000.0 };
+    const CONFIG: Config = Config {
+        side: 28,
+        channels: 1,
+        patch: 4,
+        width: 128,
+        depth: 4,
+        heads: 4,
+        classes: 10,
+        time_scale: 1000.0,
+        path: FlowPath::CondOt,
+    };
 
     fn digits(flags: &[&str], classes: usize) -> Result<Vec<u32>, String> {
         let args = Args::try_parse_from([&["sampler"], flags].concat()).unwrap();

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use dit::{Dit, Weights};
-use flow::sample;
+use flow::sample_counting;
 use indicatif::{ProgressBar, ProgressStyle};
 use programs::say;
 use runtime::Device;
@@ -15,11 +15,12 @@ use crate::plan::Plan;
 const TOKENS_ON_CPU: usize = 25 * 49;
 const TOKENS_ON_GPU: usize = 250 * 49;
 
-/// Draws the panels of a plan, each from the same noise; the values are within [-1, 1].
+/// Draws the panels of a plan, each from the same noise; the values are within [-1, 1]. Tells how often the network was
+/// evaluated for an image at most.
 ///
 /// # Errors
 /// What the device reports, and images that are no numbers.
-pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> anyhow::Result<Vec<Vec<f32>>> {
+pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> anyhow::Result<(Vec<Vec<f32>>, usize)> {
     let mut stream = device.stream()?;
     let model = Dit::from_weights(&mut stream, weights)?;
     let labels = plan.labels();
@@ -27,10 +28,12 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     let batch = args.batch.unwrap_or_else(|| default_batch(device, weights.config.tokens()));
     let steps = labels.len().div_ceil(batch) * args.flow.steps;
     let bar = progress_bar(steps * plan.guidance.len());
+    let mut most = 0;
     let mut panel = |(index, &guidance): (usize, &f32)| {
         let options = args.flow.options(guidance, args.seed, batch);
         let progress = |step| bar.set_position((index * steps + step) as u64);
-        let mut values = sample(&mut stream, &model, &labels, &options, progress)?;
+        let (mut values, evaluations) = sample_counting(&mut stream, &model, &labels, &options, progress)?;
+        most = most.max(evaluations);
         ensure!(
             values.iter().all(|value| value.is_finite()),
             "guidance {guidance} gave images that are no finite numbers, so nothing was written; \
@@ -43,7 +46,7 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     if let Some(line) = args.trace.write(&mut stream)? {
         bar.suspend(|| say(line));
     }
-    Ok(panels)
+    Ok((panels, most))
 }
 
 fn default_batch(device: &Device, tokens: usize) -> usize {

@@ -13,7 +13,6 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
-use flow::Solver;
 use programs::{check_writable, save_png, say, show};
 
 use crate::args::Args;
@@ -47,7 +46,7 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
     let device = args.trace.open(&args.device)?;
     say(format_args!("Sampling on {device} with {}", model::describe(args.weights.as_deref(), &weights.config)));
     let start = Instant::now();
-    let panels = draw::draw(&device, &weights, &plan, args)?;
+    let (panels, evaluations) = draw::draw(&device, &weights, &plan, args)?;
     let seconds = start.elapsed().as_secs_f64();
 
     let picture = picture(&plan, &panels, args.scale)?;
@@ -59,11 +58,10 @@ fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.no_show {
         show(&picture);
     }
-    let step = if args.flow.solver == Solver::Euler { "step".into() } else { format!("{} step", args.flow.solver) };
-    let steps = counted(args.flow.steps, &step);
+    let (steps, evaluations) = (args.flow.describe(), counted(evaluations, "evaluation"));
     let memory = device.memory().peak_held as f64 / 1_048_576.0;
     say(format_args!(
-        "Wrote {} ({plan}, {steps}, {seconds:.1} s, at most {memory:.1} MiB of device memory)",
+        "Wrote {} ({plan}, {steps}, {evaluations} an image, {seconds:.1} s, at most {memory:.1} MiB of device memory)",
         args.out.display()
     ));
     Ok(ExitCode::SUCCESS)

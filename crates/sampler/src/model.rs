@@ -36,6 +36,8 @@ pub fn describe(path: Option<&Path>, config: &Config) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use dit::FlowPath;
+
     use super::*;
 
     #[test]
@@ -51,8 +53,17 @@ mod tests {
 
     #[test]
     fn a_file_and_its_colour_are_named() {
-        let config =
-            Config { side: 8, channels: 3, patch: 2, width: 16, depth: 1, heads: 2, classes: 5, time_scale: 1.0 };
+        let config = Config {
+            side: 8,
+            channels: 3,
+            patch: 2,
+            width: 16,
+            depth: 1,
+            heads: 2,
+            classes: 5,
+            time_scale: 1.0,
+            path: FlowPath::CondOt,
+        };
         let words = describe(Some(Path::new("a/b.safetensors")), &config);
         assert_eq!(words, "a/b.safetensors (10.3 k parameters, 8×8, 3 channels, 5 classes)");
     }

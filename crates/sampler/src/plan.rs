@@ -51,11 +51,22 @@ pub fn counted(number: usize, what: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use dit::FlowPath;
+
     use super::*;
 
     fn plan(digits: &[u32], count: usize, guidance: &str) -> Plan {
-        let config =
-            Config { side: 4, channels: 3, patch: 2, width: 8, depth: 1, heads: 2, classes: 10, time_scale: 1.0 };
+        let config = Config {
+            side: 4,
+            channels: 3,
+            patch: 2,
+            width: 8,
+            depth: 1,
+            heads: 2,
+            classes: 10,
+            time_scale: 1.0,
+            path: FlowPath::CondOt,
+        };
         Plan { config, digits: digits.to_vec(), count, guidance: guidance.parse().unwrap() }
     }
 

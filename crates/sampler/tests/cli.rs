@@ -5,14 +5,23 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use dit::{Config, Weights};
+use dit::{Config, FlowPath, Weights};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 use tests::harness::devices;
 
 /// A model in miniature, with colour.
-const CONFIG: Config =
-    Config { side: 8, channels: 3, patch: 2, width: 16, depth: 1, heads: 2, classes: 5, time_scale: 1000.0 };
+const CONFIG: Config = Config {
+    side: 8,
+    channels: 3,
+    patch: 2,
+    width: 16,
+    depth: 1,
+    heads: 2,
+    classes: 5,
+    time_scale: 1000.0,
+    path: FlowPath::CondOt,
+};
 
 /// A directory that the program runs in.
 struct Place(TempDir);

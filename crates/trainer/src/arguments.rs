@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 use dit::Config;
-use flow::TimeSampling;
+use flow::{FlowPath, TimeSampling};
 use programs::{DeviceArgs, Preset, TraceArgs};
 
 use crate::settings;
@@ -65,6 +65,13 @@ pub struct Arguments {
     /// The share of images trained on without their label, which guidance needs; within [0, 1)
     #[arg(long, value_name = "SHARE", default_value_t = settings::label_dropout(), value_parser = share, allow_negative_numbers = true, conflicts_with = "resume")]
     pub label_dropout: f32,
+
+    /// The path from noise to image: condot, polynomial:N, vp, linear-vp or cosine
+    ///
+    /// How much of the noise is left when: condot, the straight path, is the one to begin with. Stored with the weights,
+    /// so that they are always drawn with as they were trained.
+    #[arg(long, value_name = "PATH", default_value_t, conflicts_with = "resume")]
+    pub path: FlowPath,
 
     /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD
     ///

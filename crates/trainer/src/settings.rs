@@ -57,6 +57,7 @@ impl Settings {
         let defaults = preset.defaults();
         let train = &splits.train;
         let model = arguments.model.over(preset.config(train.side(), train.channels(), train.classes()));
+        let model = Config { path: arguments.path, ..model };
         model.validate()?;
         let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
         if batch > train.count() {
@@ -125,4 +126,23 @@ fn steps_of(epochs: f64, batch: usize, images: usize) -> anyhow::Result<u32> {
         bail!("--epochs {epochs} is more than {} steps; choose fewer", u32::MAX);
     }
     Ok(steps as u32)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A checkpoint from before these settings could be chosen goes on as it began.
+    #[test]
+    fn older_checkpoints_resume_with_what_they_were_trained_with() {
+        let text = r#"{"model":{"side":28,"channels":1,"patch":4,"width":64,"depth":3,"heads":2,"classes":10,
+            "time_scale":1000.0},"data":DATA,"batch":64,"rate":0.002,"warmup":100,"average_decay":0.995,"seed":3,"steps":9}"#;
+        let source = r#"{"directory":null,"sha256":"00"}"#;
+        let settings: Settings = serde_json::from_str(&text.replace("DATA", source)).unwrap();
+        let options = settings.train_options();
+        assert_eq!((options.label_dropout, options.times), (0.1, TimeSampling::Uniform));
+        assert_eq!(options.adamw.weight_decay, 0.0);
+        assert!(settings.model.path.is_cond_ot());
+    }
 }

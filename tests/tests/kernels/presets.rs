@@ -1,6 +1,6 @@
 //! The sizes of the trainer's presets, with MNIST's images: what the kernels are there for.
 
-use dit::Config;
+use dit::{Config, FlowPath};
 
 /// The presets' models, smallest first.
 pub(super) fn presets() -> [Config; 3] {
@@ -13,6 +13,7 @@ pub(super) fn presets() -> [Config; 3] {
         heads,
         classes: 10,
         time_scale: 1000.0,
+        path: FlowPath::CondOt,
     })
 }
 

@@ -1,14 +1,23 @@
 //! What a seed makes is the same each time, and nearly the same on each device and in each batch.
 
-use dit::{Config, Dit};
+use dit::{Config, Dit, FlowPath};
 use flow::{SampleOptions, sample};
 use runtime::Device;
 use tests::harness::devices;
 
 use crate::{random_weights, training};
 
-const CONFIG: Config =
-    Config { side: 6, channels: 2, patch: 2, width: 24, depth: 2, heads: 3, classes: 3, time_scale: 1000.0 };
+const CONFIG: Config = Config {
+    side: 6,
+    channels: 2,
+    patch: 2,
+    width: 24,
+    depth: 2,
+    heads: 3,
+    classes: 3,
+    time_scale: 1000.0,
+    path: FlowPath::CondOt,
+};
 const LABELS: [u32; 5] = [0, 1, 2, 2, 0];
 
 /// How far apart two images may be, as a part of the largest element, where sums are taken in another order

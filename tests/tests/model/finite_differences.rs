@@ -1,7 +1,7 @@
 //! The gradient of every parameter tensor against differences of the loss, of the sixth order.
 
 use autograd::Tape;
-use dit::{Config, Dit, Input, Weights};
+use dit::{Config, Dit, FlowPath, Input, Weights};
 use tests::harness::{Bench, Values, on_each_device};
 
 use crate::{Problem, random_problem, random_weights, solve};
@@ -42,7 +42,17 @@ fn directions(gradient: &[f32], values: &mut Values) -> [Vec<f32>; 3] {
 
 #[test]
 fn the_whole_models_gradients_are_those_of_finite_differences() {
-    let config = Config { side: 4, channels: 3, patch: 2, width: 16, depth: 2, heads: 2, classes: 4, time_scale: 10.0 };
+    let config = Config {
+        side: 4,
+        channels: 3,
+        patch: 2,
+        width: 16,
+        depth: 2,
+        heads: 2,
+        classes: 4,
+        time_scale: 10.0,
+        path: FlowPath::CondOt,
+    };
     config.validate().unwrap();
     let weights = random_weights(config, 0.3, 11);
     let problem = random_problem(&config, 3, 12);

@@ -1,6 +1,6 @@
 //! Reduced precision: what it draws and what it learns are near to those of f32.
 
-use dit::{Config, Dit};
+use dit::{Config, Dit, FlowPath};
 use flow::{SampleOptions, sample};
 use runtime::Device;
 use tests::harness::half_devices;
@@ -8,8 +8,17 @@ use tests::harness::half_devices;
 use crate::determinism::difference;
 use crate::{random_weights, training};
 
-const CONFIG: Config =
-    Config { side: 6, channels: 2, patch: 2, width: 24, depth: 2, heads: 3, classes: 3, time_scale: 1000.0 };
+const CONFIG: Config = Config {
+    side: 6,
+    channels: 2,
+    patch: 2,
+    width: 24,
+    depth: 2,
+    heads: 3,
+    classes: 3,
+    time_scale: 1000.0,
+    path: FlowPath::CondOt,
+};
 
 /// How far apart two images may be, as a part of the largest element. Rounding to 11 bits changes an operand
 /// by 5e-4 of itself at most; sums of tens of products average that, and some ten products a step in eight

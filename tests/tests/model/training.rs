@@ -2,13 +2,22 @@
 //! nothing had happened.
 
 use autograd::AdamWOptions;
-use dit::{Config, Dit};
+use dit::{Config, Dit, FlowPath};
 use flow::{Images, SampleOptions, TimeSampling, TrainOptions, Training, sample};
 use runtime::Stream;
 use tests::harness::on_each_device;
 
-const CONFIG: Config =
-    Config { side: 8, channels: 1, patch: 4, width: 32, depth: 2, heads: 2, classes: 2, time_scale: 1000.0 };
+const CONFIG: Config = Config {
+    side: 8,
+    channels: 1,
+    patch: 4,
+    width: 32,
+    depth: 2,
+    heads: 2,
+    classes: 2,
+    time_scale: 1000.0,
+    path: FlowPath::CondOt,
+};
 const OPTIONS: TrainOptions = TrainOptions {
     batch: 16,
     seed: 5,

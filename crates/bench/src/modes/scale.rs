@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use dit::Config;
+use dit::{Config, FlowPath};
 use runtime::Stream;
 
 use super::{described, memory};
@@ -26,7 +26,17 @@ const COLUMNS: [&str; 9] = [
 
 /// Latents of 32 × 32 × 4, as the models of the DiT paper have them.
 const fn latent(patch: usize, width: usize, depth: usize, heads: usize) -> Config {
-    Config { side: 32, channels: 4, patch, width, depth, heads, classes: 1000, time_scale: 1000.0 }
+    Config {
+        side: 32,
+        channels: 4,
+        patch,
+        width,
+        depth,
+        heads,
+        classes: 1000,
+        time_scale: 1000.0,
+        path: FlowPath::CondOt,
+    }
 }
 
 /// Sizes of Peebles and Xie, 2212.09748, table 1.

@@ -61,6 +61,7 @@ impl Run {
                 time: &time,
                 out_point: &out_point,
                 out_velocity: &out_velocity,
+                path: model.config().path,
                 batch,
                 size,
             }

@@ -1,6 +1,11 @@
 //! The solvers on flows whose way from noise to data is known.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking
 
+mod adaptive;
+mod gaussian;
+mod paths;
+mod stochastic;
+
 use flow::{Solver, Velocity};
 use runtime::{Buffer, Result, Stream};
 use tests::harness::{Bench, Values, on_each_device};
@@ -24,6 +29,9 @@ const GAUSSIAN: Flow = Flow {
 };
 const MEAN: f64 = 0.7;
 const DEVIATION: f64 = 0.2;
+
+/// Neither linear nor the same at all times: nothing lets a method gain an order.
+const BEND: Flow = Flow { velocity: |x, t| -2.0 * t * x.powi(3), end: |x| x / (1.0 + 2.0 * x * x).sqrt() };
 
 const DECAY: Flow = Flow { velocity: |x, _| -3.0 * x, end: |x| (-3.0_f64).exp() * x };
 
@@ -51,6 +59,7 @@ fn order(bench: &mut Bench, flow: Flow, solver: Solver) -> f64 {
         Solver::Midpoint => 16,
         Solver::Heun => 32,
         Solver::RungeKutta4 => 8,
+        Solver::DormandPrince5 => 4,
     };
     let noise = Values::new(3).normal(101);
     let (coarse, fine) = (error(bench, flow, solver, steps, &noise), error(bench, flow, solver, 2 * steps, &noise));
@@ -62,7 +71,13 @@ fn errors_fall_with_the_order_of_the_solver() {
     on_each_device(|bench| {
         for solver in Solver::ALL {
             let (order, stated) = (order(bench, DECAY, solver), f64::from(solver.order()));
-            assert!((order - stated).abs() < 0.35, "{solver} on {}: of order {order:.2}", bench.device);
+            // Rounding ends where the first term of the fifth order's error would prevail; the next adds to it.
+            let above = if solver == Solver::DormandPrince5 { 1.35 } else { 0.35 };
+            assert!(
+                order > stated - 0.35 && order < stated + above,
+                "{solver} on {}: of order {order:.2}",
+                bench.device
+            );
         }
     });
 }
@@ -129,4 +144,31 @@ fn solvers_are_found_by_their_names() {
     }
     let complaint = "rk5".parse::<Solver>().unwrap_err();
     assert!(complaint.contains("rk5") && complaint.contains("midpoint"), "{complaint}");
+}
+
+/// Prints the table of docs/flow.md, and fails unless each doubling of the steps that is far from rounding gains what
+/// the order promises, or more: `cargo test -p tests --test solvers table -- --nocapture`.
+#[test]
+fn the_table_of_orders() {
+    const STEPS: [usize; 6] = [2, 4, 8, 16, 32, 64];
+    /// Rounding adds up to a few 1e-7 here.
+    const ROUNDING: f64 = 3e-6;
+    let noise = Values::new(3).normal(101);
+    on_each_device(|bench| {
+        println!("\n{}", bench.device);
+        println!("| solver | order | {} |", STEPS.map(|steps| format!("{steps} steps")).join(" | "));
+        for solver in Solver::ALL {
+            let errors = STEPS.map(|steps| error(bench, BEND, solver, steps, &noise));
+            let mut cells = vec![format!("{:.1e}", errors[0])];
+            for pair in errors.windows(2) {
+                let order = (pair[0] / pair[1]).log2();
+                let clear = pair[1] > ROUNDING;
+                cells.push(format!("{:.1e}{}", pair[1], if clear { format!(" ({order:.1})") } else { String::new() }));
+            }
+            println!("| {solver} | {} | {} |", solver.order(), cells.join(" | "));
+            let last = errors.windows(2).rfind(|pair| pair[1] > ROUNDING).unwrap();
+            let order = (last[0] / last[1]).log2();
+            assert!(order > f64::from(solver.order()) - 0.35, "{solver} on {}: of order {order:.2}", bench.device);
+        }
+    });
 }
