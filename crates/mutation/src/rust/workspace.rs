@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// What the tests of kernels are built from.
-const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "crates", "data", "shaders", "tests", "weights"];
+const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "crates", "data", "examples", "shaders", "tests", "weights"];
 
 /// Brings the copy at `to` up to date with the repository at `from`, but for the files that `other` gives
 /// another text for. Files that stay the same keep their times, so that cargo sees what changed.
