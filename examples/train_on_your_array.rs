@@ -10,8 +10,16 @@ use rand::{RngExt, SeedableRng};
 use runtime::{Device, DeviceOptions};
 
 const CLASSES: [&str; 4] = ["disc", "square", "triangle", "cross"];
-const CONFIG: Config =
-    Config { side: 12, channels: 3, patch: 2, width: 64, depth: 3, heads: 2, classes: CLASSES.len(), time_scale: 1000.0 };
+const CONFIG: Config = Config {
+    side: 12,
+    channels: 3,
+    patch: 2,
+    width: 64,
+    depth: 3,
+    heads: 2,
+    classes: CLASSES.len(),
+    time_scale: 1000.0,
+};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -27,7 +35,12 @@ fn main() -> anyhow::Result<()> {
     CONFIG.validate()?;
     let model = Dit::new(&mut stream, CONFIG, 0)?;
     // A tenth of the labels is hidden, so that the model also learns what guidance leads away from.
-    let options = TrainOptions { batch: 64, seed: 0, label_dropout: 0.1, adamw: AdamWOptions { average_decay: 0.995, ..AdamWOptions::default() } };
+    let options = TrainOptions {
+        batch: 64,
+        seed: 0,
+        label_dropout: 0.1,
+        adamw: AdamWOptions { average_decay: 0.995, ..AdamWOptions::default() },
+    };
     let mut training = Training::new(&mut stream, model, images, options)?;
     println!("training on {} images on {device}", labels.len());
     for step in 0..steps {

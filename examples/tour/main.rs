@@ -16,10 +16,9 @@ use dit::{Config, Dit, Input, Weights};
 use flow::{SampleOptions, sample};
 use image::{DynamicImage, Rgb, RgbImage};
 use kernels::{Fill, GaussianNoise, GuidanceEuler, TimeFeatures};
-use programs::save_png;
 use runtime::{Device, DeviceOptions, Stream};
 
-use pictures::{Panel, grey, grid, heat, heat_map, limit, panel, sheet};
+use pictures::{Panel, grey, grid, heat, heat_map, limit, panel, save, sheet};
 use training::Step;
 use walk::{Matrix, Walk, attention_difference, attention_weights, frequencies, walk};
 
@@ -87,9 +86,12 @@ fn main() -> anyhow::Result<()> {
         ("step", training_step(&step, config)),
     ];
     for (name, picture) in pictures {
-        save_png(folder.join(name).with_extension("png"), &picture)?;
+        save(&folder.join(name).with_extension("png"), &picture)?;
     }
-    println!("pictures of a {DIGIT} in {}; the batch of the training step had a loss of {:.4}", folder.display(), step.loss);
+    let (folder, Step { loss, norm, .. }) = (folder.display(), &step);
+    println!(
+        "pictures of a {DIGIT} in {folder}; the training step had a loss of {loss:.4} and a gradient of norm {norm:.3}"
+    );
     Ok(())
 }
 
@@ -124,22 +126,21 @@ fn noise(stream: &mut Stream) -> anyhow::Result<DynamicImage> {
     let out = stream.allocate(items * size)?;
     GaussianNoise { out: &out, seed: SEED, step: u32::MAX, first_item: 0, items, size }.launch(stream)?;
     let values: Vec<f32> = stream.read(&out)?;
-    let of_item = |(item, values): (usize, &[f32])| {
-        heat(&format!("item {item}"), &Matrix::new(side, values.to_vec()), [7, 7])
-    };
+    let of_item =
+        |(item, values): (usize, &[f32])| heat(&format!("item {item}"), &Matrix::new(side, values.to_vec()), [7, 7]);
     Ok(sheet(&[values.chunks_exact(size).enumerate().map(of_item).collect()]))
 }
 
-/// The features of a hundred times from 0 to 1.
+/// The features of times from 0 to 1.
 fn time_features(stream: &mut Stream, config: &Config) -> anyhow::Result<DynamicImage> {
-    let (batch, half) = (101, 128);
+    let (batch, half) = (65, 128);
     let times: Vec<f32> = (0..batch).map(|i| i as f32 / (batch - 1) as f32).collect();
     let (time, frequencies) = (stream.upload(&times)?, stream.upload(&frequencies(half))?);
     let out = stream.allocate(batch * 2 * half)?;
     TimeFeatures { time: &time, frequencies: &frequencies, out: &out, scale: config.time_scale, batch, half }
         .launch(stream)?;
     let features = Matrix::new(2 * half, stream.read(&out)?);
-    Ok(sheet(&[vec![heat("down: t from 0 to 1; along: 128 cosines, then 128 sines", &features, [3, 3])]]))
+    Ok(sheet(&[vec![heat("down: t from 0 to 1; along: 128 cosines, then 128 sines", &features, [3, 4])]]))
 }
 
 fn condition(walk: &Walk, label: &[f32]) -> DynamicImage {
@@ -164,7 +165,7 @@ fn patches(moment: &Moment, config: &Config) -> DynamicImage {
     let rows = moment.walk.patches.rows(0..config.tokens());
     sheet(&[vec![
         panel("the digit at t = 0.5", grey(&moment.x, side, 8)),
-        panel("its 7 x 7 patches", grid(&cut, side / patch, 5)),
+        panel("its 7 x 7 patches", grid(&cut, side / patch, 8)),
         heat("a row of 16 each", &rows, [10, 4]),
     ]])
 }
@@ -175,7 +176,7 @@ fn filters(label: &str, weights: &Matrix, config: &Config, scale: u32) -> Panel 
     let tile = |row: usize| heat_map(&Matrix::new(config.patch, weights.row(row).to_vec()), [scale, scale], limit);
     let tiles: Vec<RgbImage> = (0..weights.rows).map(tile).collect();
     let limit = if limit < 0.01 { format!("{limit:.1e}") } else { format!("{limit:.2}") };
-    panel(format!("{label}  ±{limit}"), grid(&tiles, 16, 2))
+    panel(format!("{label}  ±{limit}"), grid(&tiles, 16, 3))
 }
 
 /// The tokens of the first item, down 49 tokens, along 128 columns.
@@ -218,12 +219,30 @@ fn attention(moment: &Moment, config: &Config) -> anyhow::Result<DynamicImage> {
         let difference = attention_difference(block, &weights);
         ensure!(difference < 1e-4, "the attention weights of block {index} are not the kernel's, by {difference}");
         let of_head = |(head, weights): (usize, &Matrix)| {
-            let limit = limit(&weights.values);
-            panel(format!("block {index} head {head}: {limit:.2}"), heat_map(weights, [3, 3], limit))
+            let favourite = favourite(weights, config.side / config.patch);
+            panel(format!("block {index} head {head}{favourite}"), heat_map(weights, [3, 3], limit(&weights.values)))
         };
         rows.push(weights.iter().enumerate().map(of_head).collect());
     }
     Ok(sheet(&rows))
+}
+
+/// The neighbour that gets most of a head's weight, and its share of all weight, where it is a fifth or more.
+fn favourite(weights: &Matrix, along: usize) -> String {
+    let place = |token: usize| [token / along, token % along];
+    let share = |[up, left, down, right]: [usize; 4]| {
+        let beside = |query: usize, key: usize| {
+            let ([query_row, query_column], [key_row, key_column]) = (place(query), place(key));
+            key_row + up == query_row + down && key_column + left == query_column + right
+        };
+        let pairs = (0..weights.values.len()).map(|pair| (pair / weights.rows, pair % weights.rows));
+        let looked = pairs.filter(|(query, key)| beside(*query, *key)).map(|(query, key)| weights.row(query)[key]);
+        looked.sum::<f32>() / weights.rows as f32
+    };
+    let neighbours = [("up", [1, 0, 0, 0]), ("left", [0, 1, 0, 0]), ("down", [0, 0, 1, 0]), ("right", [0, 0, 0, 1])];
+    let shares = neighbours.map(|(name, steps)| (share(steps), name));
+    let (share, name) = shares.into_iter().fold((0.0, ""), |best, other| if other.0 > best.0 { other } else { best });
+    if share < 0.2 { String::new() } else { format!(": {name} {:.0}%", 100.0 * share) }
 }
 
 /// The token whose looks are shown, by row and column of patches.
@@ -283,9 +302,10 @@ fn gelu(moment: &Moment, config: &Config) -> DynamicImage {
 }
 
 fn blocks(moment: &Moment, config: &Config) -> DynamicImage {
-    let rows = moment.walk.blocks.iter().enumerate();
-    let rows = rows.map(|(index, block)| of_tokens(&format!("tokens after block {index}"), &block.out, config));
-    sheet(&rows.collect::<Vec<_>>())
+    let of_block = |(index, block): (usize, &walk::Block)| {
+        vec![heat(&format!("tokens after block {index}"), &block.out.rows(0..config.tokens()), [6, 2])]
+    };
+    sheet(&moment.walk.blocks.iter().enumerate().map(of_block).collect::<Vec<_>>())
 }
 
 fn last(moment: &Moment, config: &Config) -> DynamicImage {
@@ -313,7 +333,7 @@ fn guidance(moment: &Moment, config: &Config) -> DynamicImage {
 
 fn way(moments: &[Moment], image: &[f32], config: &Config) -> DynamicImage {
     let side = config.side;
-    let times = [0, 5, 10, 20, 30, 40, 49].map(|step| &moments[step]);
+    let times = [0, 10, 20, 30, 40, 49].map(|step| &moments[step]);
     let map = |values: Vec<f32>| Matrix::new(side, values);
     let mut x: Vec<Panel> =
         times.iter().map(|moment| panel(format!("x, t = {:.2}", moment.time), grey(&moment.x, side, 4))).collect();
@@ -325,9 +345,8 @@ fn way(moments: &[Moment], image: &[f32], config: &Config) -> DynamicImage {
 
 fn batch(step: &Step, config: &Config) -> DynamicImage {
     let side = config.side;
-    let map = |name: &str, matrix: &Matrix, item: usize| {
-        heat(name, &Matrix::new(side, matrix.row(item).to_vec()), [4, 4])
-    };
+    let map =
+        |name: &str, matrix: &Matrix, item: usize| heat(name, &Matrix::new(side, matrix.row(item).to_vec()), [4, 4]);
     let row = |item: usize| {
         let label = match step.labels[item] {
             label if label == config.classes as u32 => "hidden".into(),

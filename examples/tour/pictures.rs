@@ -1,13 +1,17 @@
 //! Numbers as pictures: heat maps in which black is zero, warm is positive and cold negative.
 
 use std::convert::Infallible;
+use std::io::{self, Write};
+use std::path::Path;
 
-use embedded_graphics::mono_font::iso_8859_1::FONT_6X10;
 use embedded_graphics::mono_font::MonoTextStyle;
+use embedded_graphics::mono_font::iso_8859_1::FONT_6X10;
 use embedded_graphics::pixelcolor::{Gray8, GrayColor};
 use embedded_graphics::prelude::{DrawTarget, Drawable, OriginDimensions, Pixel, Point, Size};
 use embedded_graphics::text::{Baseline, Text};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, Rgb, RgbImage, imageops};
+use programs::{FileError, write_atomically};
 
 use crate::walk::Matrix;
 
@@ -29,7 +33,7 @@ pub fn panel(label: impl Into<String>, image: RgbImage) -> Panel {
 }
 
 /// A heat map with `scale` pixels along and down for each number, and in its label which magnitude is brightest:
-/// the largest but for one in a thousand.
+/// the largest, but for one number in a thousand.
 pub fn heat(label: &str, matrix: &Matrix, scale: [u32; 2]) -> Panel {
     let limit = limit(&matrix.values);
     panel(format!("{label}  ±{limit:.2}"), heat_map(matrix, scale, limit))
@@ -39,7 +43,7 @@ pub fn heat(label: &str, matrix: &Matrix, scale: [u32; 2]) -> Panel {
 pub fn limit(values: &[f32]) -> f32 {
     let mut magnitudes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
     magnitudes.sort_by(f32::total_cmp);
-    magnitudes[(magnitudes.len() - 1) * 999 / 1000]
+    magnitudes[((magnitudes.len() - 1) * 999).div_ceil(1000)]
 }
 
 /// A heat map in which ±`limit` is brightest.
@@ -68,7 +72,7 @@ pub fn grey(values: &[f32], side: usize, scale: u32) -> RgbImage {
     })
 }
 
-/// Small pictures in rows of `columns`, a pixel of background between them.
+/// Small pictures in rows of `columns`, `gap` pixels of background between them.
 pub fn grid(tiles: &[RgbImage], columns: usize, gap: u32) -> RgbImage {
     let (width, height) = (tiles[0].width() + gap, tiles[0].height() + gap);
     let rows = tiles.len().div_ceil(columns);
@@ -100,6 +104,14 @@ pub fn sheet(rows: &[Vec<Panel>]) -> DynamicImage {
         top += row_height(row);
     }
     DynamicImage::ImageRgb8(canvas.0)
+}
+
+/// Writes a picture as PNG, as small as it gets: few colours in large pixels want no filter.
+pub fn save(path: &Path, picture: &DynamicImage) -> Result<(), FileError> {
+    write_atomically(path, |writer: &mut dyn Write| {
+        let encoder = PngEncoder::new_with_quality(writer, CompressionType::Best, FilterType::NoFilter);
+        picture.write_with_encoder(encoder).map_err(io::Error::other)
+    })
 }
 
 /// A picture that text can be drawn on.

@@ -93,13 +93,8 @@ pub fn step(stream: &mut Stream, weights: &Weights, dataset: &Dataset) -> anyhow
         velocity: image(&velocity)?,
         prediction: image(prediction)?,
         gradient: image(&gradient)?,
-        filters: [
-            before[filters].clone(),
-            of_gradients[filters].clone(),
-            change(&after),
-            change(&average),
-        ]
-        .map(parameter),
+        filters: [before[filters].clone(), of_gradients[filters].clone(), change(&after), change(&average)]
+            .map(parameter),
         labels: stream.read(&labels)?,
         time: stream.read(&time)?,
         loss: stream.read(&loss)?[0],
