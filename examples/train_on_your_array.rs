@@ -34,12 +34,10 @@ fn main() -> anyhow::Result<()> {
 
     CONFIG.validate()?;
     let model = Dit::new(&mut stream, CONFIG, 0)?;
-    // A tenth of the labels is hidden, so that the model also learns what guidance leads away from.
+    // Of 64 images a step a tenth loses its label, so that the model also learns what guidance leads away from.
     let options = TrainOptions {
-        batch: 64,
-        seed: 0,
-        label_dropout: 0.1,
         adamw: AdamWOptions { average_decay: 0.995, ..AdamWOptions::default() },
+        ..TrainOptions::default()
     };
     let mut training = Training::new(&mut stream, model, images, options)?;
     println!("training on {} images on {device}", labels.len());

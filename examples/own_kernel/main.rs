@@ -88,6 +88,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
 mod tests {
     use super::*;
     use ::tests::harness::{Bench, Tolerance, Values, on_each_device};

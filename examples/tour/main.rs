@@ -18,7 +18,7 @@ use image::{DynamicImage, Rgb, RgbImage};
 use kernels::{Fill, GaussianNoise, GuidanceEuler, TimeFeatures};
 use runtime::{Device, DeviceOptions, Stream};
 
-use pictures::{Panel, grey, grid, heat, heat_map, limit, panel, save, sheet};
+use pictures::{Panel, grey, grid, heat, heat_map, limit, panel, save, sheet, short};
 use training::Step;
 use walk::{Matrix, Walk, attention_difference, attention_weights, frequencies, walk};
 
@@ -175,8 +175,7 @@ fn filters(label: &str, weights: &Matrix, config: &Config, scale: u32) -> Panel 
     let limit = limit(&weights.values);
     let tile = |row: usize| heat_map(&Matrix::new(config.patch, weights.row(row).to_vec()), [scale, scale], limit);
     let tiles: Vec<RgbImage> = (0..weights.rows).map(tile).collect();
-    let limit = if limit < 0.01 { format!("{limit:.1e}") } else { format!("{limit:.2}") };
-    panel(format!("{label}  ±{limit}"), grid(&tiles, 16, 3))
+    panel(format!("{label}  ±{}", short(limit)), grid(&tiles, 16, 3))
 }
 
 /// The tokens of the first item, down 49 tokens, along 128 columns.
@@ -358,7 +357,7 @@ fn batch(step: &Step, config: &Config) -> DynamicImage {
             panel(format!("point, t = {:.2}", step.time[item]), grey(step.point.row(item), side, 4)),
             map("target v", &step.velocity, item),
             map("prediction", &step.prediction, item),
-            panel("gradient", map("", &step.gradient, item).image),
+            map("gradient", &step.gradient, item),
         ]
     };
     // The first of each kind: a 3, and one whose label was hidden.

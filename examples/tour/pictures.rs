@@ -36,7 +36,12 @@ pub fn panel(label: impl Into<String>, image: RgbImage) -> Panel {
 /// the largest, but for one number in a thousand.
 pub fn heat(label: &str, matrix: &Matrix, scale: [u32; 2]) -> Panel {
     let limit = limit(&matrix.values);
-    panel(format!("{label}  ±{limit:.2}"), heat_map(matrix, scale, limit))
+    panel(format!("{label}  ±{}", short(limit)), heat_map(matrix, scale, limit))
+}
+
+/// A number for a label.
+pub fn short(limit: f32) -> String {
+    if limit < 0.01 { format!("{limit:.0e}") } else { format!("{limit:.2}") }
 }
 
 /// The magnitude that all but one of a thousand numbers stay within.

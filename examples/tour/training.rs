@@ -111,7 +111,7 @@ fn check_against_training(
 ) -> anyhow::Result<()> {
     let model = Dit::from_weights(stream, weights)?;
     let images = Images::upload(stream, dataset.images(), dataset.labels())?;
-    let options = TrainOptions { batch: BATCH, seed: SEED, label_dropout: 0.1, adamw: AdamWOptions::default() };
+    let options = TrainOptions { batch: BATCH, seed: SEED, ..TrainOptions::default() };
     let mut training = Training::new(stream, model, images, options)?;
     training.step(stream, RATE)?;
     let weights = training.model.weights(stream)?;

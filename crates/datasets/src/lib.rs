@@ -3,6 +3,21 @@
 //! [`mnist`] comes embedded in the program, so a first run needs no download; [`idx_directory`] reads
 //! anything published in the same file format, such as Fashion-MNIST. Both give [`Splits`]: a training
 //! and a test [`Dataset`], checked on the way in so that code that holds one need not check again.
+//!
+//! ```
+//! use datasets::{Dataset, mnist};
+//!
+//! let splits = mnist()?;
+//! assert_eq!((splits.train.count(), splits.test.count()), (60_000, 10_000));
+//! assert_eq!((splits.train.side(), splits.train.channels(), splits.train.classes()), (28, 1, 10));
+//!
+//! // Arrays of your own: two grey images of 2 × 2, of three classes.
+//! let own = Dataset::new(vec![0, 255, 255, 0, 9, 9, 9, 9], vec![2, 0], 1, 2, 3)?;
+//! assert_eq!(own.count(), 2);
+//! // Labels that are no class, and lengths that do not agree, are refused.
+//! assert!(Dataset::new(vec![0; 4], vec![3], 1, 2, 3).is_err());
+//! # Ok::<(), datasets::DatasetError>(())
+//! ```
 
 mod dataset;
 mod directory;

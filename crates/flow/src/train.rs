@@ -52,6 +52,13 @@ pub struct TrainOptions {
     pub adamw: AdamWOptions,
 }
 
+impl Default for TrainOptions {
+    /// 64 images a step, a tenth of the labels dropped, uniform times.
+    fn default() -> Self {
+        Self { batch: 64, seed: 0, label_dropout: 0.1, times: TimeSampling::Uniform, adamw: AdamWOptions::default() }
+    }
+}
+
 /// What a step tells about itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepRecord {

@@ -2,9 +2,31 @@
 //!
 //! A kernel is a stem: `shaders/silu.wgsl` is its GPU body; `silu.rs` here its host side, with the
 //! parameter block, the bindings, the shape checks, the launch geometry and the CPU body.
-//! Backward kernels stand beside forward ones. [`REGISTRY`] names them all.
+//! Backward kernels stand beside forward ones. [`REGISTRY`] names them all, and `docs/tour.md` walks
+//! a digit through each.
 //!
-//! Launching a kernel is filling in a struct: `Silu { x: &x, out: &out }.launch(stream)?`.
+//! Launching a kernel is filling in a struct:
+//!
+//! ```
+//! use kernels::{Epilogue, Layout, MatMul, Silu};
+//! use runtime::{Device, DeviceOptions};
+//!
+//! let mut stream = Device::open(&DeviceOptions::cpu())?.stream()?;
+//! // out = A · Bᵀ, as a linear layer has it: A is (1, 3), and B, the weights, (2, 3).
+//! let (a, b) = (stream.upload(&[1.0f32, 2.0, 3.0])?, stream.upload(&[1.0f32, 0.0, 0.0, -1.0, -1.0, -1.0])?);
+//! let (product, out) = (stream.allocate(2)?, stream.allocate(2)?);
+//! let (layout, epilogue) = (Layout::BTransposed, Epilogue::Overwrite);
+//! MatMul { a: &a, b: &b, out: &product, layout, m: 1, n: 2, k: 3, epilogue }.launch(&mut stream)?;
+//! Silu { x: &product, out: &out }.launch(&mut stream)?;
+//! assert_eq!(stream.read::<f32>(&product)?, [1.0, -6.0]);
+//! assert!((stream.read::<f32>(&out)?[0] - 0.731).abs() < 1e-3);
+//!
+//! // What does not fit is refused, with the shapes named.
+//! let error = Silu { x: &a, out: &out }.launch(&mut stream).unwrap_err();
+//! assert_eq!(error.to_string(), "silu: `out` has 2 elements, but `x` has 3");
+//! # Ok::<(), runtime::Error>(())
+//! ```
+//!
 //! Buffers are flat and row-major; the field docs give their shapes in the words of the
 //! field: batch B, tokens T, width D, heads H, channels C, image side S.
 

@@ -1,5 +1,16 @@
 //! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
 //! pictures in the terminal, the flags that choose a device and how to draw, presets, traces, and how a program ends.
+//!
+//! ```
+//! use programs::{Layout, Panel, Tile, contact_sheet};
+//!
+//! // Two images of 2 × 2 in [−1, 1], as `flow::sample` returns them.
+//! let images = Tile::batch(&[-1.0, 1.0, 1.0, -1.0, 0.0, 0.5, 1.0, 2.0], 1, 2)?;
+//! let panel = Panel { title: Some("two".into()), columns: 2, images };
+//! let sheet = contact_sheet(&[panel], Layout { scale: 10, padding: 2 })?;
+//! assert_eq!((sheet.width(), sheet.height()), (46, 36)); // save_png writes it
+//! # Ok::<(), programs::PictureError>(())
+//! ```
 
 mod device;
 mod drawing;
