@@ -1,5 +1,5 @@
 //! The examples from end to end, and the documents that lean on them.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(clippy::panic, clippy::unwrap_used)] // a test fails by panicking
 
 use std::collections::BTreeSet;
 use std::env::{consts::EXE_SUFFIX, current_exe};
