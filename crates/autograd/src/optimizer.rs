@@ -5,7 +5,7 @@ use runtime::{Buffer, Result, Stream};
 
 use crate::{Gradients, Parameters};
 
-/// What does not change from step to step.
+/// The settings of AdamW, of clipping, and of the moving average.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWOptions {
     /// The decay of the first moment.

@@ -37,7 +37,7 @@ impl Images {
     }
 }
 
-/// What does not change from step to step.
+/// How a model is trained; the rate, which may change, is given to each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainOptions {
     /// Images a step; no more than there are.
