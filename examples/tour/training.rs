@@ -58,8 +58,17 @@ pub fn step(stream: &mut Stream, weights: &Weights, dataset: &Dataset) -> anyhow
         .launch(stream)?;
     GaussianNoise { out: &noise, seed: SEED, step, first_item: 0, items: batch, size }.launch(stream)?;
     UniformTime { out: &time, seed: SEED, step }.launch(stream)?;
-    FlowPoint { data: &data, noise: &noise, time: &time, out_point: &point, out_velocity: &velocity, batch, size }
-        .launch(stream)?;
+    FlowPoint {
+        data: &data,
+        noise: &noise,
+        time: &time,
+        out_point: &point,
+        out_velocity: &velocity,
+        path: config.path,
+        batch,
+        size,
+    }
+    .launch(stream)?;
 
     let mut gradients = Gradients::new(stream, model.parameters())?;
     let mut tape = Tape::training(stream, model.parameters(), &mut gradients);
