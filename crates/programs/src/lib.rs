@@ -1,5 +1,6 @@
 //! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
-//! pictures in the terminal, the flags that choose a device and how to draw, presets, traces, and how a program ends.
+//! pictures in the terminal, the flags that choose a device and how to draw, presets, traces, completions and manual
+//! pages, and how a program ends.
 //!
 //! ```
 //! use programs::{Layout, Panel, Tile, contact_sheet};
@@ -16,6 +17,7 @@ mod device;
 mod drawing;
 mod files;
 mod interval;
+mod manual;
 mod pictures;
 mod presets;
 mod run;
@@ -26,6 +28,7 @@ pub use device::DeviceArgs;
 pub use drawing::FlowArgs;
 pub use files::{FileError, check_writable, write_atomically};
 pub use interval::Interval;
+pub use manual::ManualArgs;
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};
 pub use presets::{Defaults, Preset};
 pub use run::{run, say};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use dit::Config;
-use programs::{DeviceArgs, FlowArgs, TraceArgs};
+use programs::{DeviceArgs, FlowArgs, ManualArgs, TraceArgs};
 
 use crate::lists::{Digits, Scales};
 use crate::plan::Plan;
@@ -81,6 +81,10 @@ pub struct Args {
     /// Whether to trace.
     #[command(flatten)]
     pub trace: TraceArgs,
+
+    /// Whether to print completions or the manual page.
+    #[command(flatten)]
+    pub manual: ManualArgs,
 }
 
 const EXAMPLES: &str = "\

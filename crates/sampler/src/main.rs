@@ -25,6 +25,9 @@ fn main() -> ExitCode {
 }
 
 fn sampler(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(status) = args.manual.print::<Args>()? {
+        return Ok(status);
+    }
     if args.device.list_devices {
         args.device.print_list()?;
         return Ok(ExitCode::SUCCESS);

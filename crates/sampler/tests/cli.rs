@@ -251,6 +251,37 @@ fn the_devices_are_listed_and_nothing_is_drawn() {
 }
 
 #[test]
+fn completions_and_the_manual_page_name_every_flag() {
+    let place = Place::new();
+    let printed = |flags: &str| {
+        let output = place.run(flags);
+        assert!(output.status.success(), "{flags}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let help = printed("--help");
+    let flags: Vec<_> = help
+        .split_whitespace()
+        .filter(|word| word.starts_with("--") && word[2..].starts_with(char::is_lowercase))
+        .collect();
+    assert!(flags.contains(&"--guidance-interval") && flags.contains(&"--trace"), "{flags:?}");
+    let flag = |word: &str| {
+        word.trim_start_matches('-').split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap().to_owned()
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&format!("--completions {shell}"));
+        for name in flags.iter().map(|word| flag(word)) {
+            assert!(script.contains(&name), "{shell} does not know --{name}");
+        }
+    }
+    // Dashes are escaped in roff.
+    let page = printed("--man").replace("\\-", "-");
+    assert!(page.contains(".TH sampler 1") && page.contains("--guidance-interval"), "{page}");
+    assert!(place.contents().is_empty());
+    place.refuse("--completions tcl", 2, &["--completions", "tcl"]);
+    place.refuse("--man --count 3", 2, &["--man"]);
+}
+
+#[test]
 fn flags_that_cannot_be_meant_are_refused() {
     let place = Place::with_good_files(&wavy_weights());
     let cases: [(&str, &[&str]); 22] = [
