@@ -3,7 +3,6 @@
 mod args;
 mod classifier;
 mod evaluate;
-mod loss;
 mod metrics;
 mod plot;
 mod report;
@@ -22,6 +21,9 @@ use programs::{check_writable, say, write_atomically};
 use args::{Arguments, Command, Evaluate, TrainClassifier};
 use classifier::{Classifier, TrainOptions, train};
 use evaluate::Evaluator;
+
+/// Held-out digits at once, when their loss is taken.
+const LOSS_BATCH: usize = 50;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -57,7 +59,10 @@ fn evaluate(args: &Evaluate) -> Result<()> {
     let figures = evaluator.figures(&mut stream, &samples)?;
     let real = evaluator.floor(&mut stream, &samples)?;
     let held_out = evaluator.test_digits([100; samples::CLASSES])?;
-    let losses = model.map(|model| loss::loss_by_time(&mut stream, &model, &held_out)).transpose()?;
+    let losses = match model {
+        Some(model) => Some(flow::loss_by_time(&mut stream, &model, &held_out.images, &held_out.labels, LOSS_BATCH)?),
+        None => None,
+    };
     report::print(&figures, &real, losses.as_ref());
     say(format_args!("{} digits, {:.1} s", samples.labels.len(), start.elapsed().as_secs_f64()));
     if let Some(path) = &args.json {

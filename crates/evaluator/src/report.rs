@@ -1,14 +1,14 @@
 //! The figures as a table for people and as JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
+use flow::TIME_BINS;
 use programs::say;
 use serde_json::{Value as Json, json};
 
 use crate::evaluate::Figures;
-use crate::loss::BINS;
 
 /// Prints the figures beside those of real digits.
-pub fn print(figures: &Figures, real: &Figures, losses: Option<&[f64; BINS]>) {
+pub fn print(figures: &Figures, real: &Figures, losses: Option<&[f64; TIME_BINS]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["", "these", "real", ""]);
     let pair = |of: fn(&Figures) -> f64| [Some(of(figures)), Some(of(real))];
@@ -49,7 +49,7 @@ pub fn print(figures: &Figures, real: &Figures, losses: Option<&[f64; BINS]>) {
 }
 
 /// The figures as they are written to a file.
-pub fn json(figures: &Figures, real: &Figures, losses: Option<&[f64; BINS]>, classifier_accuracy: f64) -> Json {
+pub fn json(figures: &Figures, real: &Figures, losses: Option<&[f64; TIME_BINS]>, classifier_accuracy: f64) -> Json {
     json!({
         "figures": figures,
         "real": real,

@@ -40,6 +40,7 @@
 mod adaptive;
 mod error;
 mod grid;
+mod held_out;
 mod prediction;
 mod sample;
 mod sde;
@@ -51,6 +52,7 @@ pub use adaptive::Adaptive;
 pub use autograd::AdamWOptions;
 pub use dit::FlowPath;
 pub use error::SampleError;
+pub use held_out::{TIME_BINS, loss_by_time};
 pub use prediction::Prediction;
 pub use sample::{ALWAYS, SampleOptions, integrate, sample, sample_counting};
 pub use sde::{Diffusion, LastStep, Sde, SdeSolver};

@@ -1,6 +1,6 @@
 //! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
-//! pictures in the terminal, the flags that choose a device and how to draw, presets, traces, completions and manual
-//! pages, and how a program ends.
+//! charts, pictures in the terminal, the flags that choose a device and how to draw, presets, traces, completions and
+//! manual pages, and how a program ends.
 //!
 //! ```
 //! use programs::{Layout, Panel, Tile, contact_sheet};
@@ -13,6 +13,7 @@
 //! # Ok::<(), programs::PictureError>(())
 //! ```
 
+mod charts;
 mod device;
 mod drawing;
 mod files;
@@ -24,6 +25,7 @@ mod run;
 mod terminal;
 mod trace;
 
+pub use charts::{Chart, Corner, Curve, PALETTE, charts_png, charts_svg};
 pub use device::DeviceArgs;
 pub use drawing::FlowArgs;
 pub use files::{FileError, check_writable, write_atomically};

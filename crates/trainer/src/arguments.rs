@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 use dit::Config;
 use flow::{FlowPath, TimeSampling};
-use programs::{DeviceArgs, Preset, TraceArgs};
-
-use crate::settings;
+use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
 
 /// Train a diffusion transformer by flow matching.
 ///
 /// Without arguments it trains on MNIST, which is built in, with the preset that suits the device:
-/// `small` on a CPU, `base` on a GPU. Everything about the run goes into one folder: samples over
-/// time, metrics.csv, a checkpoint to resume from, and weights.safetensors for the sampler.
+/// `small` on a CPU, `base` on a GPU. Everything about the run goes into one folder: index.html shows
+/// the loss and samples over time in a browser, weights.safetensors is for the sampler, config.toml
+/// repeats the run, checkpoint.safetensors resumes it, and TensorBoard reads its events.
+///
+/// The flags under Options and Model are also the keys of a file for --config.
 #[derive(Clone, Debug, Parser)]
 #[command(
     version,
@@ -22,12 +23,14 @@ use crate::settings;
   trainer --preset tiny --epochs 1          a first look, in a minute or two
   trainer --steps 300 --sample-every 100    a short run with three sample grids
   trainer --resume runs/2026-01-31-mnist    go on where a run was left
+  trainer --preset tiny --print-config > my.toml
+  trainer --config my.toml --lr 5e-4        settings from a file, but for one
   trainer --data path/to/fashion-mnist      other IDX files, gzipped or not
   sampler --weights runs/2026-01-31-mnist/weights.safetensors"
 )]
 pub struct Arguments {
     /// Sizes and defaults that go together; `small` on a CPU and `base` on a GPU if not given
-    #[arg(long, value_enum, conflicts_with = "resume")]
+    #[arg(long, value_enum)]
     pub preset: Option<Preset>,
 
     /// What differs from the preset's model.
@@ -43,61 +46,53 @@ pub struct Arguments {
     pub epochs: Option<f64>,
 
     /// Images a step
-    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "N", value_parser = size)]
     pub batch: Option<usize>,
 
     /// The learning rate after warm-up; from there it falls to zero along a cosine
-    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, conflicts_with = "resume")]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub lr: Option<f64>,
 
     /// Steps over which the learning rate rises from zero
-    #[arg(long, value_name = "STEPS", conflicts_with = "resume")]
+    #[arg(long, value_name = "STEPS")]
     pub warmup: Option<u32>,
 
     /// The decay of the moving average of the weights, which is what samples; within [0, 1)
-    #[arg(long, value_name = "DECAY", value_parser = fraction, allow_negative_numbers = true, conflicts_with = "resume")]
+    #[arg(long, value_name = "DECAY", value_parser = fraction, allow_negative_numbers = true)]
     pub ema: Option<f64>,
 
-    /// The decay of the weights themselves: the share that a step at rate 1 would take away
-    #[arg(long, value_name = "DECAY", default_value_t = settings::weight_decay(), value_parser = not_negative, allow_negative_numbers = true, conflicts_with = "resume")]
-    pub weight_decay: f32,
+    /// The decay of the weights themselves: the share that a step at rate 1 would take away [default: 0]
+    #[arg(long, value_name = "DECAY", value_parser = not_negative, allow_negative_numbers = true)]
+    pub weight_decay: Option<f32>,
 
-    /// The share of images trained on without their label, which guidance needs; within [0, 1)
-    #[arg(long, value_name = "SHARE", default_value_t = settings::label_dropout(), value_parser = share, allow_negative_numbers = true, conflicts_with = "resume")]
-    pub label_dropout: f32,
+    /// The share of images trained on without their label, which guidance needs; within [0, 1) [default: 0.1]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub label_dropout: Option<f32>,
 
-    /// The path from noise to image: condot, polynomial:N, vp, linear-vp or cosine
+    /// The path from noise to image: condot, polynomial:N, vp, linear-vp or cosine [default: condot]
     ///
     /// How much of the noise is left when: condot, the straight path, is the one to begin with. Stored with the weights,
     /// so that they are always drawn with as they were trained.
-    #[arg(long, value_name = "PATH", default_value_t, conflicts_with = "resume")]
-    pub path: FlowPath,
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<FlowPath>,
 
-    /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD
+    /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD [default: uniform]
     ///
     /// Logit-normal times gather in the middle, where there is most to learn (arXiv 2403.03206): try
     /// logit-normal:0,1. A mean above 0 moves them towards the image, below 0 towards the noise; the paper's
     /// times run the other way.
-    #[arg(long, value_name = "HOW", default_value_t, conflicts_with = "resume")]
-    pub time_sampling: TimeSampling,
+    #[arg(long, value_name = "HOW")]
+    pub time_sampling: Option<TimeSampling>,
 
-    /// The seed of everything random: the same seed on the same device is the same run
-    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "resume")]
-    pub seed: u64,
+    /// The seed of everything random: the same seed on the same device is the same run [default: 0]
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
 
     /// A directory with IDX files as MNIST is published in, gzipped or not [default: the built-in MNIST]
     ///
     /// With --resume: where the run's images are now, if they have moved.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-
-    /// The folder of the run [default: runs/DATE-DATA]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
-    pub out: Option<PathBuf>,
-
-    /// Go on with the run in this folder; --steps or --epochs lengthen it
-    #[arg(long, value_name = "DIR")]
-    pub resume: Option<PathBuf>,
 
     /// Steps between checkpoints
     #[arg(long, value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
@@ -111,6 +106,10 @@ pub struct Arguments {
     #[arg(long, value_name = "STEPS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub log_every: u32,
 
+    /// Which run it is.
+    #[command(flatten)]
+    pub run: RunArgs,
+
     /// Where the kernels run.
     #[command(flatten)]
     pub device: DeviceArgs,
@@ -118,6 +117,35 @@ pub struct Arguments {
     /// Whether to trace.
     #[command(flatten)]
     pub trace: TraceArgs,
+
+    /// Whether to print completions or the manual page.
+    #[command(flatten)]
+    pub manual: ManualArgs,
+}
+
+/// Which run it is, and where its settings come from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// The folder of the run [default: runs/DATE-DATA]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Go on with the run in this folder; --steps or --epochs lengthen it
+    ///
+    /// Its settings are those of its config.toml. What would make another run of it is refused.
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// Take settings from a TOML file, such as a run's config.toml: keys are the flags under Options and Model
+    ///
+    /// Flags win over the file.
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+
+    /// Print the settings as a file for --config, with what each is, and leave
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 /// Sizes of the model in place of the preset's.
@@ -125,23 +153,23 @@ pub struct Arguments {
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// Pixels along each side of a patch; divides the image's side
-    #[arg(long, value_name = "PIXELS", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "PIXELS", value_parser = size)]
     pub patch: Option<usize>,
 
     /// Numbers in a token
-    #[arg(long, value_name = "D", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "D", value_parser = size)]
     pub width: Option<usize>,
 
     /// Transformer blocks
-    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "N", value_parser = size)]
     pub depth: Option<usize>,
 
     /// Heads of attention, which share the width
-    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "resume")]
+    #[arg(long, value_name = "N", value_parser = size)]
     pub heads: Option<usize>,
 
     /// What times in [0, 1] are multiplied by before the network is told of them
-    #[arg(long, value_name = "SCALE", value_parser = positive, allow_negative_numbers = true, conflicts_with = "resume")]
+    #[arg(long, value_name = "SCALE", value_parser = positive, allow_negative_numbers = true)]
     pub time_scale: Option<f64>,
 }
 

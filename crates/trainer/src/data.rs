@@ -23,6 +23,12 @@ impl Source {
         Ok(Self { directory, sha256: digest(images) })
     }
 
+    /// The same images where they are now, if they have moved.
+    pub fn moved(&self, directory: Option<&Path>) -> std::io::Result<Self> {
+        let directory = directory.map(std::path::absolute).transpose()?;
+        Ok(Self { directory: directory.or_else(|| self.directory.clone()), ..self.clone() })
+    }
+
     /// Refuses images that are not those of this source.
     pub fn expect(&self, images: &Dataset) -> anyhow::Result<()> {
         let place = self.directory.as_deref().map_or("the program".into(), Path::to_string_lossy);

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+/// The name of a run's configuration.
+pub const CONFIG: &str = "config.toml";
+
 /// The paths in a run's folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -55,14 +58,54 @@ impl Folder {
         self.root.join("weights.safetensors")
     }
 
+    /// The configuration, which `--config` reads.
+    pub fn config(&self) -> PathBuf {
+        self.root.join(CONFIG)
+    }
+
     /// Loss, norm and rate of every step.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.csv")
     }
 
+    /// The loss on held-out images, with each preview.
+    pub fn held_out(&self) -> PathBuf {
+        self.root.join("heldout.csv")
+    }
+
+    /// The same for TensorBoard, which looks for `tfevents` in a name.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.out.tfevents")
+    }
+
+    /// The page that shows the run.
+    pub fn page(&self) -> PathBuf {
+        self.root.join("index.html")
+    }
+
+    /// The loss over steps, as a picture.
+    pub fn loss(&self) -> PathBuf {
+        self.root.join("loss.svg")
+    }
+
+    /// The held-out loss over time, as a picture.
+    pub fn loss_by_time(&self) -> PathBuf {
+        self.root.join("loss-by-time.svg")
+    }
+
     /// A grid of samples after a step.
     pub fn sample(&self, step: u32) -> PathBuf {
         self.samples().join(format!("step-{step:06}.png"))
+    }
+
+    /// The steps up to `last` that have a grid of samples, in order.
+    pub fn sampled(&self, last: u32) -> Vec<u32> {
+        let step =
+            |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix("step-")?.strip_suffix(".png")?.parse().ok();
+        let entries = fs::read_dir(self.samples()).into_iter().flatten().filter_map(Result::ok);
+        let mut steps: Vec<u32> = entries.filter_map(step).filter(|step| *step <= last).collect();
+        steps.sort_unstable();
+        steps
     }
 
     fn samples(&self) -> PathBuf {

@@ -2,24 +2,31 @@
 
 mod arguments;
 mod checkpoint;
+mod config;
+mod curves;
 mod data;
+mod events;
 mod folder;
+mod held_out;
 mod interrupt;
-mod metrics;
+mod page;
 mod previews;
 mod progress;
+mod records;
 mod settings;
+mod table;
 mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::Arguments;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     programs::run(|| {
+        let arguments = config::arguments()?;
+        if let Some(status) = arguments.manual.print::<Arguments>()? {
+            return Ok(status);
+        }
         if arguments.device.list_devices {
             arguments.device.print_list()?;
             return Ok(ExitCode::SUCCESS);

@@ -1,9 +1,8 @@
-//! Grids of samples while training.
-
-use std::path::Path;
+//! Samples while training.
 
 use dit::Dit;
 use flow::{SampleOptions, sample};
+use image::DynamicImage;
 use programs::{Layout, Panel, Tile};
 use runtime::Stream;
 
@@ -12,16 +11,30 @@ const COLUMNS: usize = 8;
 /// Classes shown, at most.
 const ROWS: usize = 10;
 
-/// Draws a row of samples for each class, always from the same noise, and writes them as a picture. With
-/// guidance no more memory is needed than training with `batch` takes.
-pub fn write(stream: &mut Stream, model: &Dit, path: &Path, seed: u64, batch: usize) -> anyhow::Result<()> {
-    let config = model.config();
-    let labels: Vec<u32> =
-        (0..config.classes.min(ROWS) as u32).flat_map(|class| std::iter::repeat_n(class, COLUMNS)).collect();
-    let batch = (batch / 2).clamp(1, labels.len());
-    let options = SampleOptions { steps: 20, guidance: 2.0, seed, batch, ..SampleOptions::default() };
-    let images = sample(stream, model, &labels, &options, |_| {})?;
-    let images = Tile::batch(&images, config.channels, config.side)?;
-    let sheet = programs::contact_sheet(&[Panel { title: None, columns: COLUMNS, images }], Layout::default())?;
-    Ok(programs::save_png(path, &sheet)?)
+/// Samples after a step, always from the same noise.
+pub struct Preview {
+    /// A row of samples for each class.
+    pub grid: DynamicImage,
+    /// The first sample of each class side by side, for a terminal.
+    pub strip: DynamicImage,
+}
+
+impl Preview {
+    /// Draws samples. With guidance no more memory is needed than training with `batch` takes.
+    pub fn draw(stream: &mut Stream, model: &Dit, seed: u64, batch: usize) -> anyhow::Result<Self> {
+        let config = model.config();
+        let labels: Vec<u32> =
+            (0..config.classes.min(ROWS) as u32).flat_map(|class| std::iter::repeat_n(class, COLUMNS)).collect();
+        let batch = (batch / 2).clamp(1, labels.len());
+        let options = SampleOptions { steps: 20, guidance: 2.0, seed, batch, ..SampleOptions::default() };
+        let images = sample(stream, model, &labels, &options, |_| {})?;
+        let images = Tile::batch(&images, config.channels, config.side)?;
+        let first: Vec<Tile> = images.iter().step_by(COLUMNS).cloned().collect();
+        let strip = Panel { title: None, columns: first.len(), images: first };
+        let grid = Panel { title: None, columns: COLUMNS, images };
+        Ok(Self {
+            grid: programs::contact_sheet(&[grid], Layout::default())?,
+            strip: programs::contact_sheet(&[strip], Layout { scale: 1, padding: 1 })?,
+        })
+    }
 }

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use flow::StepRecord;
-use indicatif::{ProgressBar, ProgressStyle};
+use image::DynamicImage;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use programs::say;
 
 /// Between lines, where there is no terminal for a bar.
@@ -19,6 +20,7 @@ pub struct Progress {
     measured: (Instant, u32),
     last_line: Option<Instant>,
     loss: f64,
+    held_out: Option<f64>,
     images_a_second: f64,
 }
 
@@ -34,7 +36,8 @@ impl Progress {
         bar.set_position(u64::from(first));
         bar.reset_eta();
         let measured = (Instant::now(), first);
-        Self { bar, is_terminal, steps, batch, measured, last_line: None, loss: f64::NAN, images_a_second: 0.0 }
+        let (loss, images_a_second) = (f64::NAN, 0.0);
+        Self { bar, is_terminal, steps, batch, measured, last_line: None, loss, held_out: None, images_a_second }
     }
 
     /// Steps were finished.
@@ -47,16 +50,37 @@ impl Progress {
         let seconds = since.elapsed().as_secs_f64();
         self.images_a_second = f64::from(last.step - step) * self.batch as f64 / seconds.max(1e-9);
         self.measured = (Instant::now(), last.step);
-        let message = format!("loss {:.4}  {:.0} images/s", self.loss, self.images_a_second);
+        let held_out = self.held_out.map_or(String::new(), |loss| format!("  held out {loss:.4}"));
+        let message = format!("loss {:.4}{held_out}  {:.0} images/s", self.loss, self.images_a_second);
         self.bar.set_position(u64::from(last.step));
         self.bar.set_message(message.clone());
         let finished = last.step == self.steps;
         let due = self.last_line.is_none_or(|line| line.elapsed() >= LINE_EVERY);
         if !self.is_terminal && (due || finished) {
             self.last_line = Some(Instant::now());
-            let left = f64::from(self.steps - last.step) * self.batch as f64 / self.images_a_second.max(1e-9);
-            say(format_args!("step {}/{}  {message}  {:.0} s left", last.step, self.steps, left));
+            let left = if finished { String::new() } else { format!("  {} left", self.left(last.step)) };
+            say(format_args!("step {}/{}  {message}{left}", last.step, self.steps));
         }
+    }
+
+    /// The loss on held-out images was taken.
+    pub fn held_out(&mut self, loss: f64) {
+        self.held_out = Some(loss);
+    }
+
+    /// The time that the steps after `step` take at the rate of the last ones, in words.
+    fn left(&self, step: u32) -> HumanDuration {
+        let seconds = f64::from(self.steps - step) * self.batch as f64 / self.images_a_second;
+        // No rate yet, or none to speak of, is no time that can be told.
+        HumanDuration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
+
+    /// What a line about the run says after `step`.
+    pub fn summary(&self, step: u32) -> Option<String> {
+        let held_out = self.held_out.map_or(String::new(), |loss| format!(", held out {loss:.4}"));
+        let left = if step < self.steps { format!(", {} left", self.left(step)) } else { String::new() };
+        (self.images_a_second > 0.0)
+            .then(|| format!("loss {:.4}{held_out}, {:.0} images a second{left}", self.loss, self.images_a_second))
     }
 
     /// Time went by that was not training.
@@ -67,6 +91,11 @@ impl Progress {
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         self.bar.suspend(|| say(line));
+    }
+
+    /// Shows a picture above the bar, on a terminal that can.
+    pub fn show(&self, picture: &DynamicImage) {
+        self.bar.suspend(|| programs::show(picture));
     }
 
     /// Leaves the last state of the bar standing.

@@ -56,36 +56,93 @@ impl Settings {
         let preset = arguments.preset.unwrap_or(Preset::for_device(hardware_gpu));
         let defaults = preset.defaults();
         let train = &splits.train;
-        let model = arguments.model.over(preset.config(train.side(), train.channels(), train.classes()));
-        let model = Config { path: arguments.path, ..model };
-        model.validate()?;
         let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
-        if batch > train.count() {
-            bail!("--batch {batch} exceeds the {} training images; choose a smaller one", train.count());
-        }
-        let steps = match total_steps(arguments, batch, train.count())? {
-            Some(steps) => steps,
-            None => steps_of(defaults.epochs, batch, train.count())?,
-        };
-        Ok(Self {
-            model,
+        let settings = Self {
+            model: preset.config(train.side(), train.channels(), train.classes()),
             data: Source::new(arguments.data.as_deref(), train)?,
             batch,
-            rate: arguments.lr.unwrap_or(defaults.rate),
-            warmup: arguments.warmup.unwrap_or(defaults.warmup),
-            average_decay: arguments.ema.unwrap_or(defaults.average_decay),
-            weight_decay: arguments.weight_decay,
-            label_dropout: arguments.label_dropout,
-            times: arguments.time_sampling,
-            seed: arguments.seed,
-            steps,
+            rate: defaults.rate,
+            warmup: defaults.warmup,
+            average_decay: defaults.average_decay,
+            weight_decay: weight_decay(),
+            label_dropout: label_dropout(),
+            times: TimeSampling::default(),
+            seed: 0,
+            steps: steps_of(defaults.epochs, batch, train.count())?,
+        };
+        settings.with(arguments, train.count())
+    }
+
+    /// These settings with what the arguments say in their place; `images` is the number of training images.
+    fn with(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Self> {
+        let Config { side, channels, classes, .. } = self.model;
+        let model = arguments.preset.map_or(self.model, |preset| preset.config(side, channels, classes));
+        let path = arguments.path.unwrap_or(self.model.path);
+        let model = Config { path, ..arguments.model.over(model) };
+        model.validate()?;
+        let batch = arguments.batch.unwrap_or(self.batch);
+        if batch > images {
+            bail!("--batch {batch} exceeds the {images} training images; choose a smaller one");
+        }
+        Ok(Self {
+            model,
+            data: self.data.moved(arguments.data.as_deref())?,
+            batch,
+            rate: arguments.lr.unwrap_or(self.rate),
+            warmup: arguments.warmup.unwrap_or(self.warmup),
+            average_decay: arguments.ema.unwrap_or(self.average_decay),
+            weight_decay: arguments.weight_decay.unwrap_or(self.weight_decay),
+            label_dropout: arguments.label_dropout.unwrap_or(self.label_dropout),
+            times: arguments.time_sampling.unwrap_or(self.times),
+            seed: arguments.seed.unwrap_or(self.seed),
+            steps: total_steps(arguments, batch, images)?.unwrap_or(self.steps),
         })
     }
 
-    /// These settings for a run that goes on, with the total that `--steps` or `--epochs` ask for.
+    /// These settings for a run that goes on, with the total that `--steps` or `--epochs` ask for, and the place where
+    /// its images are now. Whatever else the arguments ask for must be so already.
     pub fn resumed(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Self> {
-        let steps = total_steps(arguments, self.batch, images)?.unwrap_or(self.steps);
-        Ok(Self { steps, ..self.clone() })
+        let asked = self.with(arguments, images)?;
+        let going_on = Self { data: asked.data.clone(), steps: asked.steps, ..self.clone() };
+        let differences: Vec<String> = going_on
+            .keys()
+            .into_iter()
+            .zip(asked.keys())
+            .filter(|(was, is)| was != is)
+            .map(|((key, was), (_, is))| format!("{key} = {was}, not {is}"))
+            .collect();
+        if !differences.is_empty() {
+            bail!(
+                "the run to resume began with {}; leave that as it was, or begin another run, with --out in the place of --resume",
+                differences.join(", and ")
+            );
+        }
+        Ok(going_on)
+    }
+
+    /// The keys of a configuration that makes these settings, and their values in TOML.
+    pub fn keys(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let Config { patch, width, depth, heads, time_scale, path, .. } = self.model;
+        let data = self.data.directory.as_ref().map(|directory| ("data", text(&directory.to_string_lossy())));
+        let rest = [
+            ("patch", patch.to_string()),
+            ("width", width.to_string()),
+            ("depth", depth.to_string()),
+            ("heads", heads.to_string()),
+            ("time-scale", format!("{time_scale:?}")),
+            ("steps", self.steps.to_string()),
+            ("batch", self.batch.to_string()),
+            ("lr", format!("{:?}", self.rate)),
+            ("warmup", self.warmup.to_string()),
+            ("ema", format!("{:?}", self.average_decay)),
+            ("weight-decay", format!("{:?}", self.weight_decay)),
+            ("label-dropout", format!("{:?}", self.label_dropout)),
+            ("path", text(&path.to_string())),
+            ("time-sampling", text(&self.times.to_string())),
+            ("seed", self.seed.to_string()),
+        ];
+        rest.into_iter().chain(data).collect()
     }
 
     /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.

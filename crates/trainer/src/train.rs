@@ -13,20 +13,26 @@ use runtime::Stream;
 use crate::arguments::Arguments;
 use crate::checkpoint::{self, Checkpoint};
 use crate::folder::Folder;
+use crate::held_out::HeldOut;
 use crate::interrupt::{self, Interrupt};
-use crate::metrics::Metrics;
+use crate::page::{Page, State};
+use crate::previews::Preview;
 use crate::progress::Progress;
+use crate::records::Records;
 use crate::settings::Settings;
-use crate::{data, previews};
+use crate::{config, curves, data};
 
 struct Run<'a> {
     arguments: &'a Arguments,
     settings: Settings,
     folder: Folder,
-    metrics: Metrics,
+    records: Records,
     progress: Progress,
     training: Training,
+    held_out: HeldOut,
     stream: Stream,
+    /// What is trained on what, in a sentence.
+    about: String,
     /// The step of the last checkpoint, once there is one.
     saved: Option<u32>,
     /// Whether the trace is over.
@@ -36,7 +42,7 @@ struct Run<'a> {
 /// Trains as the arguments say.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     arguments.trace.check()?;
-    let resumed = match &arguments.resume {
+    let resumed = match &arguments.run.resume {
         Some(root) => {
             let folder = Folder::existing(root)?;
             let checkpoint = Checkpoint::load(&folder.checkpoint())?;
@@ -50,17 +56,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         checkpoint.settings.data.expect(&splits.train)?;
     }
     let device = arguments.trace.open(&arguments.device)?;
+    let settings = match &resumed {
+        Some((_, checkpoint)) => checkpoint.settings.resumed(arguments, splits.train.count())?,
+        None => Settings::new(arguments, &splits, device.is_hardware_gpu())?,
+    };
+    if arguments.run.print_config {
+        say(config::text(&settings, arguments).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut stream = device.stream()?;
     let images = Images::upload(&mut stream, splits.train.images(), splits.train.labels())?;
     let mut run = match resumed {
-        Some((folder, checkpoint)) => Run::resume(arguments, stream, folder, &checkpoint, images)?,
-        None => {
-            let settings = Settings::new(arguments, &splits, device.is_hardware_gpu())?;
-            Run::start(arguments, stream, settings, &splits, images)?
-        }
+        Some((folder, checkpoint)) => Run::resume(arguments, stream, settings, &splits, images, folder, &checkpoint)?,
+        None => Run::start(arguments, stream, settings, &splits, images)?,
     };
-    run.announce(&splits);
-    run.train()
+    run.announce()?;
+    let outcome = run.train();
+    if let Err(error) = &outcome {
+        run.show_page(&State::Failed(format!("{error:#}")));
+    }
+    outcome
 }
 
 impl<'a> Run<'a> {
@@ -71,22 +86,22 @@ impl<'a> Run<'a> {
         splits: &Splits,
         images: Images,
     ) -> anyhow::Result<Self> {
-        let folder = Folder::create(arguments.out.as_deref(), &splits.name)?;
-        let metrics = Metrics::create(&folder.metrics())?;
+        let folder = Folder::create(arguments.run.out.as_deref(), &splits.name)?;
+        let records = Records::create(&folder)?;
         let model = Dit::new(&mut stream, settings.model, settings.seed)?;
         let training = Training::new(&mut stream, model, images, settings.train_options())?;
-        let progress = Progress::new(0, settings.steps, settings.batch);
-        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved: None, traced: false })
+        Ok(Self::new(arguments, settings, splits, folder, records, training, stream))
     }
 
     fn resume(
         arguments: &'a Arguments,
         mut stream: Stream,
+        settings: Settings,
+        splits: &Splits,
+        images: Images,
         folder: Folder,
         checkpoint: &Checkpoint,
-        images: Images,
     ) -> anyhow::Result<Self> {
-        let settings = checkpoint.settings.resumed(arguments, images.count())?;
         let model = Dit::new(&mut stream, settings.model, settings.seed)?;
         let mut training = Training::new(&mut stream, model, images, settings.train_options())?;
         checkpoint.restore(&mut stream, &mut training)?;
@@ -99,19 +114,28 @@ impl<'a> Run<'a> {
                 checkpoint.steps
             );
         }
-        let metrics = Metrics::resume(&folder.metrics(), checkpoint.steps)?;
-        let progress = Progress::new(checkpoint.steps, settings.steps, settings.batch);
+        let records = Records::resume(&folder, checkpoint.steps)?;
         let saved = Some(checkpoint.steps);
-        Ok(Self { arguments, settings, folder, metrics, progress, training, stream, saved, traced: false })
+        Ok(Self { saved, ..Self::new(arguments, settings, splits, folder, records, training, stream) })
     }
 
-    fn announce(&self, splits: &Splits) {
-        let Settings { model, batch, steps, .. } = &self.settings;
-        let parameters = self.training.model.parameters().count();
-        say(format_args!(
-            "Training on {}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}), batch {batch}",
-            self.stream.device(),
-            parameters as f64 / 1e6,
+    /// A run at the step that its training is at.
+    fn new(
+        arguments: &'a Arguments,
+        settings: Settings,
+        splits: &Splits,
+        folder: Folder,
+        records: Records,
+        training: Training,
+        stream: Stream,
+    ) -> Self {
+        let progress = Progress::new(training.optimizer.steps, settings.steps, settings.batch);
+        let held_out = HeldOut::of(&splits.test);
+        let model = settings.model;
+        let about = format!(
+            "{}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}), batch {}",
+            stream.device(),
+            training.model.parameters().count() as f64 / 1e6,
             model.patch,
             model.width,
             model.depth,
@@ -120,11 +144,25 @@ impl<'a> Run<'a> {
             splits.name,
             model.side,
             model.side,
-        ));
-        match self.training.optimizer.steps {
-            0 => say(format_args!("{steps} steps into {}", self.folder.root().display())),
-            done => say(format_args!("Resuming {} after step {done} of {steps}", self.folder.root().display())),
-        }
+            settings.batch
+        );
+        let (saved, traced) = (None, false);
+        Self { arguments, settings, folder, records, progress, training, held_out, stream, about, saved, traced }
+    }
+
+    /// Says what begins, and writes the configuration and the page.
+    fn announce(&mut self) -> anyhow::Result<()> {
+        let (root, steps) = (self.folder.root().display(), self.settings.steps);
+        self.progress.say(&format!("Training on {}", self.about));
+        self.progress.say(&match self.training.optimizer.steps {
+            0 => format!("{steps} steps into {root}"),
+            done => format!("Resuming {root} after step {done} of {steps}"),
+        });
+        self.progress.say(&format!("Open {} in a browser to watch", self.folder.page().display()));
+        let config = config::text(&self.settings, self.arguments);
+        programs::write_atomically(self.folder.config(), |file| file.write_all(config.as_bytes()))?;
+        self.show_page(&State::Training);
+        Ok(())
     }
 
     fn train(&mut self) -> anyhow::Result<ExitCode> {
@@ -149,12 +187,14 @@ impl<'a> Run<'a> {
         if self.saved != Some(step) {
             self.save(step)?;
         }
-        if step == self.settings.steps {
-            self.preview(step);
+        let complete = step == self.settings.steps;
+        if complete {
+            self.preview(step)?;
         }
+        self.show_page(if complete { &State::Complete } else { &State::Interrupted });
         self.progress.finish();
         let root = self.folder.root().display();
-        if step < self.settings.steps {
+        if !complete {
             say(format_args!("Interrupted after step {step}, and saved; go on with --resume {root}"));
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
@@ -165,8 +205,9 @@ impl<'a> Run<'a> {
             memory(&self.stream)
         ));
         say(format_args!(
-            "Wrote {}; see its digits with: sampler --weights {root}/weights.safetensors",
-            self.folder.weights().display()
+            "Wrote {} and {}; see more samples with: sampler --weights {root}/weights.safetensors",
+            self.folder.weights().display(),
+            self.folder.page().display()
         ));
         Ok(ExitCode::SUCCESS)
     }
@@ -190,25 +231,53 @@ impl<'a> Run<'a> {
         if step.is_multiple_of(self.arguments.checkpoint_every) {
             self.read_log()?;
             self.save(step)?;
+            self.show_page(&State::Training);
         }
         let every = self.arguments.sample_every;
         if every > 0 && step.is_multiple_of(every) && step < self.settings.steps {
             self.read_log()?;
-            self.preview(step);
+            self.preview(step)?;
+            self.show_page(&State::Training);
         }
         Ok(())
     }
 
-    /// Draws samples. A picture that cannot be drawn or written is no reason to stop training.
-    fn preview(&mut self, step: u32) {
+    /// Draws samples, and takes the loss on held-out images. A picture that cannot be drawn or written is no reason to
+    /// stop training.
+    fn preview(&mut self, step: u32) -> anyhow::Result<()> {
+        let model = self.training.averaged_model();
         let path = self.folder.sample(step);
         let Settings { batch, seed, .. } = self.settings;
-        let drawn = previews::write(&mut self.stream, &self.training.averaged_model(), &path, seed, batch);
-        self.progress.say(&match drawn {
-            Ok(()) => format!("step {step}  samples in {}", path.display()),
-            Err(error) => format!("step {step}  no samples: {error:#}"),
+        let drawn = Preview::draw(&mut self.stream, &model, seed, batch).and_then(|preview| {
+            programs::save_png(&path, &preview.grid)?;
+            Ok(preview)
         });
+        let losses = self.held_out.loss(&mut self.stream, &model, batch)?;
+        let loss = self.records.held_out(step, &losses)?;
+        self.progress.held_out(loss);
+        match drawn {
+            Ok(preview) => {
+                self.records.samples(step, &path, &preview.grid)?;
+                self.progress.say(&format!("step {step}  held out {loss:.4}  samples in {}", path.display()));
+                self.progress.show(&preview.strip);
+            }
+            Err(error) => self.progress.say(&format!("step {step}  held out {loss:.4}  no samples: {error:#}")),
+        }
         self.progress.pause_over();
+        Ok(())
+    }
+
+    /// Brings the page and its pictures up to date. Where they cannot be written, that is no reason to stop training.
+    fn show_page(&mut self, state: &State) {
+        let step = self.training.optimizer.steps;
+        let written = curves::write(&self.folder).and_then(|loss_by_time| {
+            let (folder, settings, about) = (&self.folder, &self.settings, &self.about);
+            let summary = self.progress.summary(step);
+            Page { folder, settings, state, step, about, summary, loss_by_time }.write()
+        });
+        if let Err(error) = written {
+            self.progress.say(&format!("step {step}  no page: {error:#}"));
+        }
     }
 
     /// Reads the records of the last steps; a checkpoint is written only after this has found
@@ -227,7 +296,7 @@ impl<'a> Run<'a> {
                 "training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: try a lower --lr"
             );
         }
-        self.metrics.append(&records, |step| self.settings.rate_at(step))?;
+        self.records.steps(&records, |step| self.settings.rate_at(step))?;
         self.progress.update(&records);
         Ok(())
     }

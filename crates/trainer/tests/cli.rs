@@ -33,6 +33,13 @@ fn trainer(arguments: &[&str]) -> Command {
     command
 }
 
+/// Flags that stand alone.
+fn trainer_alone(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.args(arguments);
+    command
+}
+
 /// A run of the tiny preset on the small data set.
 fn tiny(data: &Path, out: &Path, more: &[&str]) -> Command {
     let mut command = trainer(&["--preset", "tiny", "--batch", "8", "--data"]);
@@ -92,7 +99,36 @@ fn an_adapter_trains_as_the_cpu_does_even_with_default_limits() {
 }
 
 fn rows(out: &Path) -> Vec<String> {
-    fs::read_to_string(out.join("metrics.csv")).unwrap().lines().map(str::to_owned).collect()
+    lines(&out.join("metrics.csv"))
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The first column of a file, without its header.
+fn steps(path: &Path) -> Vec<u32> {
+    lines(path)[1..].iter().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
+}
+
+/// The records of a run's event file, by the lengths that they say they have.
+fn events(out: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(out.join("events.out.tfevents")).unwrap();
+    let (mut records, mut rest) = (Vec::new(), &bytes[..]);
+    while !rest.is_empty() {
+        let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+        records.push(rest[12..][..length].to_vec());
+        rest = &rest[length + 16..];
+    }
+    records
+}
+
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+fn page(out: &Path) -> String {
+    fs::read_to_string(out.join("index.html")).unwrap()
 }
 
 fn checkpoint(out: &Path) -> PathBuf {
@@ -114,6 +150,45 @@ fn a_run_leaves_samples_metrics_a_checkpoint_and_weights() {
     let weights = dit::Weights::load(out.join("weights.safetensors")).unwrap();
     assert_eq!((weights.config.side, weights.config.classes), (8, 2));
     assert!(checkpoint(&out).is_file());
+
+    let held_out = lines(&out.join("heldout.csv"));
+    assert!(held_out[0].starts_with("step,loss,0.0..0.1,") && held_out[0].ends_with(",0.9..1.0"), "{}", held_out[0]);
+    assert_eq!(steps(&out.join("heldout.csv")), [3, 6]);
+    for row in &held_out[1..] {
+        let numbers: Vec<f64> = row.split(',').map(|number| number.parse().unwrap()).collect();
+        let mean = numbers[2..].iter().sum::<f64>() / 10.0;
+        // Each is rounded to an f32.
+        assert!((numbers[1] - mean).abs() < 1e-6 * mean && numbers[2..].iter().all(|loss| *loss > 0.0), "{row}");
+    }
+    let events = events(&out);
+    assert_eq!(events.len(), 1 + 6 + 2 + 2, "the version, steps, pictures, held-out losses");
+    for (tag, count) in [("train/loss", 6), ("heldout/loss", 2), ("heldout_by_time/0.9..1.0", 2)] {
+        assert_eq!(events.iter().filter(|event| contains(event, tag)).count(), count, "{tag}");
+    }
+    assert_eq!(events.iter().filter(|event| contains(event, "IHDR")).count(), 2);
+    for picture in ["loss.svg", "loss-by-time.svg"] {
+        let svg = fs::read_to_string(out.join(picture)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{picture}");
+    }
+}
+
+#[test]
+fn a_page_shows_the_run_and_needs_nothing_from_elsewhere() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("a <b> & \"c\"");
+    succeed(tiny(data.path(), &out, &["--steps", "5", "--sample-every", "2", "--lr", "0.0025"]));
+    let page = page(&out).replace("&#x2f;", "/");
+    assert!(page.contains("a &lt;b&gt; &amp; &quot;c&quot;") && !page.contains("<b>"), "names are escaped");
+    assert!(page.contains(">complete<") && page.contains("Step 5 of 5") && page.contains("0.0025"), "{page}");
+    let places: Vec<_> = (1..=5).map(|step| page.find(&format!("samples/step-{step:06}.png\" data-step"))).collect();
+    let shown = [false, true, false, true, true];
+    assert_eq!(places.iter().map(Option::is_some).collect::<Vec<_>>(), shown, "grids of steps 2, 4 and 5: {page}");
+    assert!(places.iter().flatten().is_sorted(), "grids are in order");
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("src=\"//"), "{page}");
+    for link in page.split("src=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(out.join(link).is_file(), "{link} is not there");
+    }
+    assert!(!page.contains("location.reload"), "a page of a run that is over does not change");
 }
 
 #[test]
@@ -165,6 +240,131 @@ fn a_trace_that_cannot_be_written_is_refused_before_training() {
 }
 
 #[test]
+fn a_configuration_repeats_a_run_and_flags_win() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let [first, second, third] = ["first", "second", "third"].map(|name| folder.path().join(name));
+    let settings = [
+        "--steps",
+        "3",
+        "--sample-every",
+        "0",
+        "--seed",
+        "18446744073709551615",
+        "--weight-decay",
+        "0.01",
+        "--path",
+        "polynomial:3",
+    ];
+    succeed(tiny(data.path(), &first, &settings));
+    let config = first.join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let with = |more: &[&str]| {
+        let mut command = trainer(&["--config"]);
+        command.arg(&config).args(more);
+        command
+    };
+    succeed(with(&["--out", second.to_str().unwrap()]));
+    assert_eq!(fs::read_to_string(second.join("config.toml")).unwrap(), text);
+    assert_eq!(rows(&second), rows(&first));
+    assert_eq!(succeed(with(&["--print-config"])), text, "what is printed is what is written");
+    let printed =
+        succeed(with(&["--print-config", "--epochs", "2", "--lr", "1e-9", "--time-sampling", "logit-normal:0,1"]));
+    for line in [
+        "steps = 10",
+        "lr = 1e-9",
+        "time-sampling = \"logit-normal:0,1\"",
+        "path = \"polynomial:3\"",
+        "batch = 8",
+        "weight-decay = 0.01",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line} is not in:\n{printed}");
+    }
+    let small = succeed(with(&["--print-config", "--preset", "small", "--heads", "2"]));
+    for line in ["width = 128", "depth = 4", "heads = 2", "batch = 8"] {
+        assert!(small.lines().any(|printed| printed == line), "a preset in place of sizes: {line} is not in:\n{small}");
+    }
+    fs::write(&third, printed).unwrap();
+    let mut again = trainer(&["--print-config", "--config"]);
+    again.arg(&third);
+    assert_eq!(succeed(again), fs::read_to_string(&third).unwrap(), "what is printed can be read");
+}
+
+#[test]
+fn a_configuration_that_is_wrong_gets_one_sentence() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let path = folder.path().join("my.toml");
+    let out = folder.path().join("run");
+    let with = |text: &str| {
+        fs::write(&path, text).unwrap();
+        tiny(data.path(), &out, &["--config", path.to_str().unwrap()])
+    };
+    let said = fail(with("steps = 4\nwarm-up = 5\nlr = 2"), 1);
+    assert!(said.contains("my.toml, line 2: there is no key `warm-up`; the nearest is `warmup`"), "{said}");
+    assert!(fail(with("\nsteps = 'many'"), 1).contains("my.toml, line 2: `steps` is to be a whole number"));
+    assert!(fail(with("steps = 4 lr = 2"), 1).contains("my.toml, line 1: this is no TOML"));
+    fs::write(&path, [0xff, 0xfe]).unwrap();
+    let said = fail(tiny(data.path(), &out, &["--config", path.to_str().unwrap()]), 1);
+    assert!(said.contains("cannot read") && said.contains("my.toml"), "{said}");
+    assert!(fail(trainer(&["--config", "/nowhere.toml"]), 1).contains("cannot read /nowhere.toml"));
+    assert!(!out.exists(), "nothing is left by a run that did not start");
+}
+
+#[test]
+fn resuming_with_another_configuration_says_what_differs() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &["--steps", "2", "--sample-every", "0", "--checkpoint-every", "7"]));
+    let before = fs::read(checkpoint(&out)).unwrap();
+    let said = fail(resume(&out, &["--steps", "4", "--batch", "9", "--lr", "0.5", "--seed", "0"]), 1);
+    assert!(said.contains("began with batch = 8, not 9, and lr = 0.002, not 0.5; "), "{said}");
+    let said = fail(resume(&out, &["--steps", "4", "--preset", "small"]), 1);
+    assert!(said.contains("began with width = 64, not 128, and depth = 3, not 4, and heads = 2, not 4; "), "{said}");
+    let config = out.join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("ema = 0.995", "ema = 0.5")).unwrap();
+    assert!(
+        fail(resume(&out, &["--steps", "4"]), 1).contains("ema = 0.995, not 0.5"),
+        "a configuration that was edited"
+    );
+    assert!(fs::read(checkpoint(&out)).unwrap() == before, "a run that was not resumed is as it was");
+
+    // What is as it was may be said again, and how often to write is kept.
+    fs::write(&config, &text).unwrap();
+    succeed(resume(&out, &["--steps", "4", "--batch", "8", "--lr", "2e-3"]));
+    let resumed = fs::read_to_string(&config).unwrap();
+    assert_eq!(resumed, text.replace("steps = 2", "steps = 4"));
+    assert!(resumed.contains("checkpoint-every = 7\n"));
+}
+
+#[test]
+fn what_was_written_after_the_checkpoint_is_not_there_twice() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let out = folder.path().join("run");
+    succeed(tiny(data.path(), &out, &["--steps", "4", "--sample-every", "2"]));
+    let at_four = fs::read(checkpoint(&out)).unwrap();
+    succeed(resume(&out, &["--steps", "7"]));
+    let whole = ["metrics.csv", "heldout.csv"].map(|name| lines(&out.join(name)));
+    let recorded = events(&out).len();
+    // As after a crash: the files are further than the checkpoint.
+    fs::write(checkpoint(&out), at_four).unwrap();
+    succeed(resume(&out, &["--steps", "7"]));
+    assert_eq!(["metrics.csv", "heldout.csv"].map(|name| lines(&out.join(name))), whole);
+    assert_eq!(steps(&out.join("metrics.csv")), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(steps(&out.join("heldout.csv")), [2, 4, 6, 7]);
+    assert_eq!((events(&out).len(), recorded), (1 + 7 + 4 + 4, 1 + 7 + 4 + 4));
+}
+
+#[test]
+fn completions_and_a_manual_page_know_the_flags() {
+    let completions = |shell: &str| succeed(trainer_alone(&["--completions", shell]));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(completions(shell).contains("print-config"), "{shell}");
+    }
+    let manual = succeed(trainer_alone(&["--man"]));
+    assert!(manual.contains(".TH trainer 1") && manual.contains("print\\-config"), "{manual}");
+}
+
+#[test]
 fn a_resumed_run_is_the_run() {
     let (data, folder) = (data(), TempDir::new().unwrap());
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
@@ -213,6 +413,7 @@ fn an_interrupted_run_saves_and_leaves() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("and saved; go on with --resume"), "{said}");
     let done = rows(&out).len() - 1;
+    assert!(page(&out).contains(">interrupted<") && page(&out).contains(&format!("Step {done} of 1000000")));
     let said = succeed(resume(&out, &["--steps", &(done + 2).to_string()]));
     assert!(said.contains(&format!("after step {done} of {}", done + 2)), "{said}");
     assert_eq!(rows(&out).len() - 1, done + 2);
@@ -226,6 +427,7 @@ fn a_run_that_diverges_names_the_step_and_keeps_the_checkpoint() {
     let said = fail(tiny(data.path(), &out, &more), 1);
     assert!(said.contains("training diverged at step ") && said.contains("--lr"), "{said}");
     assert!(!checkpoint(&out).exists(), "a state that is not finite must not be saved");
+    assert!(page(&out).contains(">failed<") && page(&out).contains("training diverged at step "), "{}", page(&out));
 }
 
 #[cfg(unix)]
@@ -243,7 +445,7 @@ fn a_full_disk_keeps_the_last_good_checkpoint() {
     assert!(said.contains("checkpoint.safetensors"), "{said}");
     assert!(fs::read(checkpoint(&out)).unwrap() == before, "the good checkpoint was touched");
     let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 4, "no half-written file is left: {names:?}");
+    assert_eq!(names.len(), 10, "no half-written file is left: {names:?}");
 }
 
 #[test]
@@ -330,5 +532,8 @@ fn a_picture_that_cannot_be_written_does_not_end_the_run() {
     succeed(tiny(data.path(), &out, &["--steps", "1"]));
     fs::remove_dir_all(out.join("samples")).unwrap();
     let said = succeed(resume(&out, &["--steps", "3", "--sample-every", "2"]));
-    assert!(said.contains("step 2  no samples: ") && said.contains("Trained 3 steps"), "{said}");
+    assert!(
+        said.contains("step 2  held out ") && said.contains("  no samples: ") && said.contains("Trained 3 steps"),
+        "{said}"
+    );
 }
