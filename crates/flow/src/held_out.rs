@@ -61,3 +61,39 @@ pub fn loss_by_time(
     }
     Ok(sums.map(|sum| sum / count as f64))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dit::{Config, FlowPath};
+    use runtime::{Device, DeviceOptions};
+
+    use super::*;
+
+    /// A new model says that nothing moves, so that the loss is the mean square of 1 − noise, which is 2. Over 245
+    /// values its standard deviation is √(6 / 245) = 0.16; more than three of it would be chance of one in 370.
+    const FROM_TWO: f64 = 0.48;
+
+    #[test]
+    fn a_model_that_says_nothing_is_off_by_the_velocity_itself_in_whatever_batches() {
+        let device = Device::open(&DeviceOptions::cpu()).unwrap();
+        let mut stream = device.stream().unwrap();
+        let path = FlowPath::default();
+        let config =
+            Config { side: 7, channels: 1, patch: 7, width: 8, depth: 1, heads: 2, classes: 3, time_scale: 1.0, path };
+        let model = Dit::new(&mut stream, config, 0).unwrap();
+        let (images, labels) = ([255; 5 * 49], [0, 1, 2, 0, 1]);
+        let mut loss = |count: usize, batch| {
+            loss_by_time(&mut stream, &model, &images[..count * 49], &labels[..count], batch).unwrap()
+        };
+        let whole = loss(5, 5);
+        assert!((whole[0] - 2.0).abs() < FROM_TWO, "{whole:?}");
+        for batch in [1, 2, 7] {
+            // The same values, summed in another order.
+            assert!(loss(5, batch).iter().zip(whole).all(|(loss, whole)| (loss - whole).abs() < 1e-5), "batch {batch}");
+        }
+        // The noise is the same at all times, and so is a straight path's velocity.
+        assert!(whole.iter().all(|bin| (bin - whole[0]).abs() < 1e-5), "{whole:?}");
+        assert!((loss(1, 5)[9] - whole[0]).abs() > 1e-3, "one image has another loss than five");
+    }
+}
