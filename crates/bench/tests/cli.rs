@@ -48,8 +48,18 @@ fn stem(name: &str) -> &str {
     if name.starts_with("matmul") { "matmul" } else { name.trim_end_matches("_subgroup") }
 }
 
-/// Sums of two gradients, and what only classifiers have: the measured model has none of these.
-const ELSEWHERE: [&str; 5] = ["add", "cross_entropy", "cross_entropy_backward", "mean_pool", "mean_pool_backward"];
+/// Sums of two gradients, what only classifiers have, and what other times, steps and guidance than the usual ones take:
+/// the measured model has none of these.
+const ELSEWHERE: [&str; 8] = [
+    "add",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "guided_velocity",
+    "logit_normal_time",
+    "mean_pool",
+    "mean_pool_backward",
+    "scaled_error",
+];
 
 #[test]
 fn every_kernel_is_measured_and_its_arithmetic_known() {
