@@ -27,11 +27,13 @@
 
 mod config;
 mod initial;
+mod interchange;
 mod model;
 mod positions;
 mod weights;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Variant};
+pub use interchange::{Exported, Imported, InterchangeError, Layout, Names, Unsaid};
 pub use kernels::FlowPath;
 pub use model::{Dit, Input};
 pub use positions::sine_cosine;
