@@ -5,7 +5,7 @@
     git clone https://github.com/willisma/SiT SOURCES/SiT
     pip install torch==2.6.0 diffusers==0.42.1 timm numpy safetensors
     python3 tests/goldens/interchange.py make --sources SOURCES
-    python3 tests/goldens/interchange.py check --sources SOURCES weights/mnist.safetensors
+    python3 tests/goldens/interchange.py check weights/mnist.safetensors --sources SOURCES
 
 `make` fills tests/goldens/interchange: for each class a file of random weights as the library saves it, and
 points with the velocities that the class computes. `check` has the program `convert` write the given weights for
@@ -32,8 +32,9 @@ FOLDER = HERE / "interchange"
 # As in make.py: how much further off than PyTorch's f32 another order of sums may be, and the least that is.
 MARGIN = 16
 FLOOR = 2 * 2.0**-23
-# What `check` allows between two implementations in f32, of velocities up to some ten.
-TOLERANCE = 1e-4
+# What `check` allows between two implementations in f32, of velocities up to some ten: a time of 1000 is good
+# to 6e-5 there, it is the angle of a sine, and random weights are steep.
+TOLERANCE = 3e-4
 
 # What the models that `make` makes are: the library, its sizes, what t in [0, 1] is multiplied with.
 # `dit` keeps its positions and has learn_sigma, `sit` has neither; an epsilon as large as that of the last shows.
@@ -155,7 +156,7 @@ def load(library, sources, path, sizes):
     """The class with the weights that `convert` wrote."""
     if library == "diffusers":
         # Once as users do, and once for the complaint that from_pretrained only prints.
-        model = DiTTransformer2DModel.from_pretrained(path).eval()
+        model = DiTTransformer2DModel.from_pretrained(path, low_cpu_mem_usage=False).eval()
         model.load_state_dict(load_file(path / "diffusion_pytorch_model.safetensors"), strict=True)
         return model
     model = build(library, sources, **sizes)
@@ -218,7 +219,7 @@ def main():
     parser.add_argument("mode", choices=["make", "check"])
     parser.add_argument("weights", nargs="*", help="for check: files of this project")
     parser.add_argument("--sources", type=pathlib.Path, required=True, help="the folder that DiT and SiT were cloned into")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.mode == "make":
         make(args.sources)
     elif max(check(args.sources, weights) for weights in args.weights) > TOLERANCE:

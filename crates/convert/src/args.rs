@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use dit::Names;
 
@@ -37,21 +38,21 @@ pub struct Args {
     pub from: Option<Whose>,
 
     /// Heads of attention, which no shape shows
-    #[arg(long, value_name = "N", help_heading = "What IN may leave unsaid")]
+    #[arg(long, value_name = "N", value_parser = within(1, MOST), help_heading = "What IN may leave unsaid")]
     pub heads: Option<usize>,
 
     /// Side of an image, in pixels or latent elements, where IN has no position embedding
-    #[arg(long, value_name = "N", help_heading = "What IN may leave unsaid")]
+    #[arg(long, value_name = "N", value_parser = within(1, MOST), help_heading = "What IN may leave unsaid")]
     pub side: Option<usize>,
 
     /// What t in [0, 1] is multiplied with: 1 for SiT's weights, 1000 for those of steps up to 1000
-    #[arg(long, value_name = "SCALE", help_heading = "What IN may leave unsaid")]
+    #[arg(long, value_name = "SCALE", value_parser = positive, help_heading = "What IN may leave unsaid")]
     pub time_scale: Option<f32>,
 
     /// The time's frequencies are 10000^(-i / N): 128 is DiT's and SiT's, 127 diffusers' [default: by names]
     ///
     /// Weights that were trained elsewhere and only saved by diffusers may want 128: those of DiT are such.
-    #[arg(long, value_name = "N", help_heading = "What IN may leave unsaid")]
+    #[arg(long, value_name = "N", value_parser = within(127, 128), help_heading = "What IN may leave unsaid")]
     pub frequency_steps: Option<usize>,
 }
 
@@ -91,13 +92,17 @@ impl From<Whose> for Names {
     }
 }
 
-impl Args {
-    /// Whether IN would be written over: to convert is no reason to lose it.
-    pub fn same_file(&self) -> bool {
-        match (self.input.canonicalize(), self.output.canonicalize()) {
-            (Ok(input), Ok(output)) => input == output,
-            _ => self.input == self.output,
-        }
+/// More heads, and larger images, than any model has.
+const MOST: u64 = 1 << 16;
+
+fn within(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(scale) if scale.is_finite() && scale > 0.0 => Ok(scale),
+        _ => Err("a number above zero is wanted, such as 1 or 1000".into()),
     }
 }
 

@@ -16,7 +16,7 @@ const CONFIG: &str = "config.json";
 /// The weights to convert.
 pub struct Source {
     /// The path of the safetensors file.
-    pub name: String,
+    pub file: PathBuf,
     /// Its contents.
     pub bytes: Vec<u8>,
     /// The text of `config.json` beside it, if there is one.
@@ -30,15 +30,14 @@ impl Source {
     /// A sentence for whatever cannot be read.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = if path.is_dir() { in_folder(path)? } else { path.to_owned() };
-        let name = file.display().to_string();
-        let bytes = fs::read(&file).with_context(|| format!("cannot read the weights {name}"))?;
+        let bytes = fs::read(&file).with_context(|| format!("cannot read the weights {}", file.display()))?;
         let beside = file.with_file_name(CONFIG);
         let config_json = match fs::read_to_string(&beside) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", beside.display())),
         };
-        Ok(Self { name, bytes, config_json })
+        Ok(Self { file, bytes, config_json })
     }
 }
 
@@ -64,24 +63,36 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// The files that will be written, after a check that they can be; a folder for diffusers is made.
+    /// What will be written where the user says `path`: a file, or for diffusers two in a folder.
+    pub fn new(path: &Path, names: Names) -> Self {
+        match names {
+            Names::Dit => Self { tensors: path.to_owned(), config: None },
+            Names::Diffusers => Self { tensors: path.join(TENSORS), config: Some(path.join(CONFIG)) },
+        }
+    }
+
+    /// Whether this would be written over a file.
+    pub fn is(&self, file: &Path) -> bool {
+        match (self.tensors.canonicalize(), file.canonicalize()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => self.tensors == file,
+        }
+    }
+
+    /// Makes the folder for diffusers, and checks that files can be written.
     ///
     /// # Errors
     /// As [`check_writable`], and where the folder cannot be made.
-    pub fn check(path: &Path, names: Names) -> anyhow::Result<Self> {
-        let destination = match names {
-            Names::Dit => Self { tensors: path.to_owned(), config: None },
-            Names::Diffusers => {
-                fs::create_dir_all(path).with_context(|| {
-                    format!("cannot make the folder {} for diffusers' two files; choose another OUT", path.display())
-                })?;
-                Self { tensors: path.join(TENSORS), config: Some(path.join(CONFIG)) }
-            }
-        };
-        for file in [&destination.tensors].into_iter().chain(&destination.config) {
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        if let Some(folder) = self.config.as_ref().and_then(|config| config.parent()) {
+            fs::create_dir_all(folder).with_context(|| {
+                format!("cannot make the folder {} for diffusers' two files; choose another OUT", folder.display())
+            })?;
+        }
+        for file in [&self.tensors].into_iter().chain(&self.config) {
             check_writable(file)?;
         }
-        Ok(destination)
+        Ok(())
     }
 
     /// Writes both files, or the one.
