@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
-use dit::Names;
+use dit::{FlowPath, Names};
 
 /// Converts weights between this project, DiT and SiT, and diffusers
 ///
@@ -48,6 +48,12 @@ pub struct Args {
     /// What t in [0, 1] is multiplied with: 1 for SiT's weights, 1000 for those of steps up to 1000
     #[arg(long, value_name = "SCALE", value_parser = positive, help_heading = "What IN may leave unsaid")]
     pub time_scale: Option<f32>,
+
+    /// The path whose velocities it learned [default: condot]
+    ///
+    /// SiT has three: its Linear is condot, its GVP cosine, its VP vp.
+    #[arg(long, value_name = "PATH", help_heading = "What IN may leave unsaid")]
+    pub path: Option<FlowPath>,
 
     /// The time's frequencies are 10000^(-i / N): 128 is DiT's and SiT's, 127 diffusers' [default: by names]
     ///

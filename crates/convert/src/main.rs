@@ -35,6 +35,7 @@ fn convert(args: &Args) -> anyhow::Result<ExitCode> {
         heads: args.heads,
         side: args.side,
         time_scale: args.time_scale,
+        path: args.path,
         frequency_steps: args.frequency_steps,
     };
     let imported = Weights::import(&source.bytes, &name, &unsaid)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use dit::{Config, Variant, Weights, sine_cosine};
+use dit::{Config, FlowPath, Variant, Weights, sine_cosine};
 use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
 use tempfile::TempDir;
@@ -20,6 +20,7 @@ const CONFIG: Config = Config {
     heads: 3,
     classes: 5,
     time_scale: 1000.0,
+    path: FlowPath::CondOt,
     variant: Variant::DIT,
 };
 

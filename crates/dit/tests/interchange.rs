@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dit::{Config, Imported, InterchangeError, Layout, Names, Unsaid, Variant, Weights, sine_cosine};
+use dit::{Config, FlowPath, Imported, InterchangeError, Layout, Names, Unsaid, Variant, Weights, sine_cosine};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -25,6 +25,7 @@ const CONFIG: Config = Config {
     heads: 3,
     classes: 4,
     time_scale: 1000.0,
+    path: FlowPath::CondOt,
     variant: Variant::DIT,
 };
 
@@ -101,13 +102,14 @@ const SAID: Unsaid<'_> = Unsaid {
     heads: Some(3),
     side: Some(15),
     time_scale: Some(1000.0),
+    path: None,
     frequency_steps: Some(128),
 };
 
 #[test]
 fn every_layout_is_read_again_bit_for_bit() {
     let other = Variant { mlp_epsilon: 0.5, frequency_steps: 127 };
-    for config in [CONFIG, SMALLEST, Config { variant: other, ..CONFIG }] {
+    for config in [CONFIG, SMALLEST, Config { variant: other, path: FlowPath::Cosine, ..CONFIG }] {
         config.validate().unwrap();
         let weights = weights(config);
         for layout in LAYOUTS {
@@ -232,6 +234,8 @@ fn what_shapes_do_not_tell_is_asked_for() {
     foreign.refuse(&Unsaid { heads: Some(5), ..SAID }, &["width of 12", "heads, 5"]);
     foreign.refuse(&Unsaid { time_scale: Some(f32::NAN), ..SAID }, &["time scale of NaN"]);
     foreign.refuse(&Unsaid { frequency_steps: Some(64), ..SAID }, &["64 steps"]);
+    let cosine = foreign.import(&Unsaid { path: Some(FlowPath::Cosine), ..SAID }).unwrap();
+    assert_eq!(cosine.weights.config, Config { path: FlowPath::Cosine, ..CONFIG });
     foreign.refuse(&Unsaid { side: Some(12), ..SAID }, &["15 by its position embedding", "12 by --side"]);
 }
 

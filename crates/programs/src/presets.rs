@@ -47,7 +47,18 @@ impl Preset {
             Self::Base => (2, 256, 6, 8),
         };
         let patch = (patch..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side);
-        Config { side, channels, patch, width, depth, heads, classes, time_scale: TIME_SCALE, path: FlowPath::CondOt, variant: Variant::DIT }
+        Config {
+            side,
+            channels,
+            patch,
+            width,
+            depth,
+            heads,
+            classes,
+            time_scale: TIME_SCALE,
+            path: FlowPath::CondOt,
+            variant: Variant::DIT,
+        }
     }
 
     /// What goes with the sizes.

@@ -1,7 +1,7 @@
 //! Weights that other libraries' own classes saved, and what these classes make of them
 //! (goldens/interchange.py). A threshold is as in make.py.
 
-use dit::{Config, Imported, Layout, Names, Unsaid, Variant, Weights};
+use dit::{Config, FlowPath, Imported, Layout, Names, Unsaid, Variant, Weights};
 use tests::harness::on_each_device;
 
 use crate::golden::Golden;
@@ -38,6 +38,7 @@ fn cases() -> [Case; 4] {
         heads: 3,
         classes: 5,
         time_scale: 1000.0,
+        path: FlowPath::CondOt,
         variant: Variant::DIT,
     };
     let sit =

@@ -127,6 +127,7 @@ mod tests {
             heads: 3,
             classes: 7,
             time_scale: 1.0,
+            path: kernels::FlowPath::CondOt,
             variant: Variant { mlp_epsilon: 1e-6, frequency_steps: 127 },
         };
         let written = DiffusersConfig::of(&config, true);

@@ -74,10 +74,11 @@ fn config_json(config: &Config, learn_sigma: bool) -> Result<String, WeightsErro
 /// Where the class that will load the weights does otherwise than they were made for, and what to do.
 fn notes(config: &Config, layout: Layout) -> Vec<String> {
     let mut notes = Vec::new();
-    let Config { time_scale, variant: Variant { mlp_epsilon, frequency_steps }, .. } = *config;
+    let Config { time_scale, path, variant: Variant { mlp_epsilon, frequency_steps }, .. } = *config;
     let t = if time_scale == 1.0 { "t".into() } else { format!("{time_scale} t") };
     notes.push(format!(
-        "the network there is to be given {t} as its time, for t from 0 (noise) to 1 (data), and answers with a velocity"
+        "the network there is to be given {t} as its time, for t from 0 (noise) to 1 (data), and answers with a velocity \
+         of the path {path}"
     ));
     match layout.names {
         Names::Dit => {

@@ -12,6 +12,8 @@ mod tensors;
 
 use std::fmt;
 
+use kernels::FlowPath;
+
 use crate::Weights;
 
 pub use error::InterchangeError;
@@ -68,6 +70,8 @@ pub struct Unsaid<'a> {
     pub side: Option<usize>,
     /// What t in [0, 1] is multiplied with: [`crate::Config::time_scale`].
     pub time_scale: Option<f32>,
+    /// The path whose velocities it learned; otherwise the straight one.
+    pub path: Option<FlowPath>,
     /// [`crate::Variant::frequency_steps`]; otherwise those of the class that the names are of.
     pub frequency_steps: Option<usize>,
 }

@@ -112,8 +112,10 @@ impl Sources<'_> {
             "--time-scale, what t in [0, 1] is multiplied with: 1 for SiT's weights, 1000 for those of steps up to 1000"
                 .into()
         })?;
-        let config =
-            Config { side, channels, patch, width, depth, heads, classes, time_scale, variant: self.variant()? };
+        let path = [(METADATA, self.stored.map(|c| c.path)), ("--path", unsaid.path)];
+        let path = self.agree("the path", path)?.unwrap_or_default();
+        let variant = self.variant()?;
+        let config = Config { side, channels, patch, width, depth, heads, classes, time_scale, path, variant };
         config.validate().map_err(|error| InterchangeError::Config { name: self.name.into(), error })?;
         Ok(config)
     }
