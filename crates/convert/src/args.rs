@@ -8,8 +8,8 @@ use dit::{FlowPath, Names};
 
 /// Converts weights between this project, DiT and SiT, and diffusers
 ///
-/// Reads safetensors under the names of any of them, and writes what the others' own classes load. Nothing is
-/// guessed: sizes come from the shapes and from diffusers' config.json; what these do not tell is asked for; and a
+/// Reads safetensors under the names of any of them, and writes what the others' own classes load. No size is
+/// guessed: they come from the shapes and from diffusers' config.json; what these do not tell is asked for; and a
 /// file with a tensor too few or too many is refused. docs/interchange.md says which tensor is which.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
