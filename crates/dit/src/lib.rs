@@ -7,11 +7,12 @@
 //!
 //! ```
 //! use autograd::Tape;
-//! use dit::{Config, Dit, FlowPath, Input};
+//! use dit::{Config, Dit, FlowPath, Input, Variant};
 //! use runtime::{Device, DeviceOptions};
 //!
-//! let (side, channels, classes, path) = (8, 1, 3, FlowPath::CondOt);
-//! let config = Config { side, channels, patch: 4, width: 16, depth: 2, heads: 2, classes, time_scale: 1000.0, path };
+//! let (side, channels, classes, time_scale) = (8, 1, 3, 1000.0);
+//! let (path, variant) = (FlowPath::CondOt, Variant::DIT);
+//! let config = Config { side, channels, patch: 4, width: 16, depth: 2, heads: 2, classes, time_scale, path, variant };
 //! config.validate()?;
 //! let mut stream = Device::open(&DeviceOptions::cpu())?.stream()?;
 //! let model = Dit::new(&mut stream, config, 0)?; // Dit::from_weights takes those of a file
