@@ -2,7 +2,7 @@
 //! `cargo run -p examples --example train_on_your_array [-- OUT.png [STEPS]]`.
 //! For an array of your own put its values, sizes and classes in the place of `shapes`.
 
-use dit::{Config, Dit, FlowPath};
+use dit::{Config, Dit, FlowPath, Variant};
 use flow::{AdamWOptions, Images, SampleOptions, TrainOptions, Training, sample};
 use programs::{Layout, Panel, Tile, contact_sheet, save_png};
 use rand::rngs::ChaCha8Rng;
@@ -20,6 +20,7 @@ const CONFIG: Config = Config {
     classes: CLASSES.len(),
     time_scale: 1000.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 
 fn main() -> anyhow::Result<()> {

@@ -7,6 +7,9 @@ use dit::{Config, Dit, Input};
 use kernels::{Heads, PatchOrder, Patchify, TimeFeatures};
 use runtime::{Buffer, Result, Stream};
 
+/// What DiT's LayerNorms add to the variance.
+const EPSILON: f32 = 1e-6;
+
 /// Numbers on the host, row-major.
 #[derive(Clone, Debug)]
 pub struct Matrix {
@@ -122,11 +125,11 @@ pub fn walk(stream: &mut Stream, model: &Dit, positions: &Buffer, input: &Input<
     for block in 0..depth {
         let linear = |name: &str| linear(&format!("blocks.{block}.{name}"));
         let modulation = tape.linear(&condition, linear("adaLN_modulation.1"), Activation::Identity)?;
-        let modulated = tape.layer_norm_modulate(&x, &modulation, 0, width)?;
+        let modulated = tape.layer_norm_modulate(&x, &modulation, 0, width, EPSILON)?;
         let qkv = tape.linear(&modulated, linear("attn.qkv"), Activation::Identity)?;
         let attended = tape.attention(&qkv, Heads { batch, tokens, heads, head_dim: width / heads })?;
         let between = tape.gated_linear(&attended, linear("attn.proj"), &x, &modulation, 2 * width)?;
-        let h = tape.layer_norm_modulate(&between, &modulation, 3 * width, 4 * width)?;
+        let h = tape.layer_norm_modulate(&between, &modulation, 3 * width, 4 * width, EPSILON)?;
         // The network has the GELU in the same launch; without it there is something to see.
         let before_gelu = tape.linear(&h, linear("mlp.fc1"), Activation::Identity)?;
         let after_gelu = tape.linear(&h, linear("mlp.fc1"), Activation::Gelu)?;
@@ -145,7 +148,7 @@ pub fn walk(stream: &mut Stream, model: &Dit, positions: &Buffer, input: &Input<
 
     // Back to an image.
     let modulation = tape.linear(&condition, linear("final_layer.adaLN_modulation.1"), Activation::Identity)?;
-    let last = tape.layer_norm_modulate(&x, &modulation, 0, width)?;
+    let last = tape.layer_norm_modulate(&x, &modulation, 0, width, EPSILON)?;
     let last_patches = tape.linear(&last, linear("final_layer.linear"), Activation::Identity)?;
     let velocity = tape.unpatchify(&last_patches, channels, side, patch)?;
     Ok(Walk {

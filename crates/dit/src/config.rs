@@ -29,6 +29,38 @@ pub struct Config {
     /// were others.
     #[serde(default, skip_serializing_if = "FlowPath::is_cond_ot")]
     pub path: FlowPath,
+    /// In what it differs from DiT's own classes; not stored where it does not.
+    #[serde(default, skip_serializing_if = "Variant::is_dit")]
+    pub variant: Variant,
+}
+
+/// In what models of the same sizes differ: diffusers' class of DiT computes two things of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Added to the variance in the LayerNorm before a block's MLP: 1e-6 in DiT and SiT, 1e-5 in diffusers
+    /// unless its configuration says otherwise. The other LayerNorms have 1e-6 everywhere.
+    pub mlp_epsilon: f32,
+    /// The time's frequencies are 10000^(−i / frequency_steps), i from 0 to 127: 128 in DiT and SiT, 127 in
+    /// diffusers.
+    pub frequency_steps: usize,
+}
+
+impl Variant {
+    /// What DiT's and SiT's classes compute.
+    pub const DIT: Self = Self { mlp_epsilon: EPSILON, frequency_steps: TIME_FEATURES / 2 };
+    /// What diffusers' class computes as it is by default.
+    pub const DIFFUSERS: Self = Self { mlp_epsilon: 1e-5, frequency_steps: TIME_FEATURES / 2 - 1 };
+
+    fn is_dit(&self) -> bool {
+        *self == Self::DIT
+    }
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Self::DIT
+    }
 }
 
 /// A configuration that is no model.
@@ -36,6 +68,8 @@ pub struct Config {
 #[error("this is no diffusion transformer: {0}")]
 pub struct ConfigError(String);
 
+/// What LayerNorms add to the variance, but for that of [`Variant::mlp_epsilon`].
+pub(crate) const EPSILON: f32 = 1e-6;
 /// Sines and cosines of the time.
 pub(crate) const TIME_FEATURES: usize = 256;
 /// The hidden width of a block's MLP is this many D.
@@ -52,7 +86,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the sizes that do not.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let Config { side, channels, patch, width, depth, heads, classes, time_scale, path: _ } = *self;
+        let Config { side, channels, patch, width, depth, heads, classes, time_scale, path: _, variant } = *self;
         let sizes = [
             ("side", side),
             ("channels", channels),
@@ -89,6 +123,15 @@ impl Config {
         }
         if !(time_scale.is_finite() && time_scale > 0.0) {
             return Err(ConfigError(format!("a time scale of {time_scale} is not positive")));
+        }
+        let Variant { mlp_epsilon, frequency_steps } = variant;
+        if !(mlp_epsilon.is_finite() && mlp_epsilon > 0.0) {
+            return Err(ConfigError(format!("an epsilon of {mlp_epsilon} is not positive")));
+        }
+        if ![Variant::DIT.frequency_steps, Variant::DIFFUSERS.frequency_steps].contains(&frequency_steps) {
+            return Err(ConfigError(format!(
+                "frequencies of {frequency_steps} steps are neither DiT's nor diffusers'"
+            )));
         }
         Ok(())
     }
@@ -150,11 +193,14 @@ mod tests {
         classes: 10,
         time_scale: 1000.0,
         path: FlowPath::CondOt,
+        variant: Variant::DIT,
     };
 
     #[test]
     fn what_is_no_model_is_refused_with_its_sizes() {
-        let refused: [(Config, &[&str]); 24] = [
+        let variant =
+            |mlp_epsilon, frequency_steps| Config { variant: Variant { mlp_epsilon, frequency_steps }, ..SMALL };
+        let refused: [(Config, &[&str]); 28] = [
             (Config { side: 0, ..SMALL }, &["side is 0"]),
             (Config { channels: 0, ..SMALL }, &["channels is 0"]),
             (Config { patch: 0, ..SMALL }, &["patch is 0"]),
@@ -179,6 +225,10 @@ mod tests {
             (Config { time_scale: -1.0, ..SMALL }, &["time scale of -1"]),
             (Config { time_scale: f32::NAN, ..SMALL }, &["time scale of NaN"]),
             (Config { time_scale: f32::INFINITY, ..SMALL }, &["time scale of inf"]),
+            (variant(0.0, 128), &["epsilon of 0"]),
+            (variant(f32::NAN, 128), &["epsilon of NaN"]),
+            (variant(1e-6, 0), &["frequencies of 0 steps"]),
+            (variant(1e-6, 129), &["frequencies of 129 steps"]),
         ];
         for (config, said) in refused {
             let message = match config.validate() {
@@ -224,5 +274,17 @@ mod tests {
         }
         assert!(accepted > 50, "only {accepted} were accepted");
         assert_eq!(SMALL.validate(), Ok(()));
+    }
+
+    /// Files from before there were variants are DiT's, and DiT's have no word of them.
+    #[test]
+    fn a_variant_is_stored_where_it_is_none_of_dits() {
+        let text = serde_json::to_string(&SMALL).unwrap();
+        assert!(text.ends_with(r#""classes":10,"time_scale":1000.0}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), SMALL);
+        let other = Config { variant: Variant::DIFFUSERS, ..SMALL };
+        let text = serde_json::to_string(&other).unwrap();
+        assert!(text.ends_with(r#""variant":{"mlp_epsilon":0.00001,"frequency_steps":127}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), other);
     }
 }

@@ -7,11 +7,12 @@
 //!
 //! ```
 //! use autograd::Tape;
-//! use dit::{Config, Dit, FlowPath, Input};
+//! use dit::{Config, Dit, FlowPath, Input, Variant};
 //! use runtime::{Device, DeviceOptions};
 //!
-//! let (side, channels, classes, path) = (8, 1, 3, FlowPath::CondOt);
-//! let config = Config { side, channels, patch: 4, width: 16, depth: 2, heads: 2, classes, time_scale: 1000.0, path };
+//! let (side, channels, classes, time_scale) = (8, 1, 3, 1000.0);
+//! let (path, variant) = (FlowPath::CondOt, Variant::DIT);
+//! let config = Config { side, channels, patch: 4, width: 16, depth: 2, heads: 2, classes, time_scale, path, variant };
 //! config.validate()?;
 //! let mut stream = Device::open(&DeviceOptions::cpu())?.stream()?;
 //! let model = Dit::new(&mut stream, config, 0)?; // Dit::from_weights takes those of a file
@@ -27,11 +28,13 @@
 
 mod config;
 mod initial;
+mod interchange;
 mod model;
 mod positions;
 mod weights;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Variant};
+pub use interchange::{Exported, Imported, InterchangeError, Layout, Names, Unsaid};
 pub use kernels::FlowPath;
 pub use model::{Dit, Input};
 pub use positions::sine_cosine;

@@ -4,7 +4,7 @@ use autograd::{Activation, Parameter, Parameters, Tape, Variable};
 use kernels::{Heads, PatchOrder, Patchify, TimeFeatures};
 use runtime::{Buffer, Result, Stream};
 
-use crate::config::TIME_FEATURES;
+use crate::config::{EPSILON, TIME_FEATURES};
 use crate::{Config, Weights, initial, positions};
 
 /// A diffusion transformer on a device.
@@ -108,7 +108,8 @@ impl Dit {
             }
         };
         let positions = stream.upload(positions)?;
-        let frequencies = stream.upload(&positions::time_frequencies(TIME_FEATURES / 2))?;
+        let frequencies =
+            stream.upload(&positions::time_frequencies(TIME_FEATURES / 2, config.variant.frequency_steps))?;
         let handles = Handles::new(&parameters, config.depth);
         Ok(Self { config, parameters, handles, positions, frequencies })
     }
@@ -153,7 +154,7 @@ impl Dit {
             x = self.block(tape, &x, &condition, block)?;
         }
         let modulation = tape.linear(&condition, self.handles.last_modulation, Activation::Identity)?;
-        let x = tape.layer_norm_modulate(&x, &modulation, 0, width)?;
+        let x = tape.layer_norm_modulate(&x, &modulation, 0, width, EPSILON)?;
         let patches = tape.linear(&x, self.handles.last, Activation::Identity)?;
         tape.unpatchify(&patches, channels, side, patch)
     }
@@ -212,12 +213,12 @@ impl Dit {
             heads: self.config.heads,
             head_dim: width / self.config.heads,
         };
-        let h = tape.layer_norm_modulate(x, &modulation, chunk(0), chunk(1))?;
+        let h = tape.layer_norm_modulate(x, &modulation, chunk(0), chunk(1), EPSILON)?;
         let qkv = tape.linear(&h, block.qkv, Activation::Identity)?;
         let h = tape.attention(&qkv, heads)?;
         let x = tape.gated_linear(&h, block.projection, x, &modulation, chunk(2))?;
 
-        let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4))?;
+        let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4), self.config.variant.mlp_epsilon)?;
         let h = tape.linear(&h, block.fc1, Activation::Gelu)?;
         tape.gated_linear(&h, block.fc2, &x, &modulation, chunk(5))
     }

@@ -17,10 +17,10 @@ pub fn sine_cosine(side: usize, width: usize) -> Vec<f32> {
     table
 }
 
-/// The frequencies of the time features: 10000^(−i / half).
+/// The frequencies of the time features: 10000^(−i / steps) for i below `count`.
 ///
 /// In f32 throughout, as PyTorch's DiT computes them: with times scaled by 1000 the last bit shows.
-pub(crate) fn time_frequencies(half: usize) -> Vec<f32> {
+pub(crate) fn time_frequencies(count: usize, steps: usize) -> Vec<f32> {
     let log_period = -(10_000f64.ln()) as f32;
-    (0..half).map(|i| (log_period * i as f32 / half as f32).exp()).collect()
+    (0..count).map(|i| (log_period * i as f32 / steps as f32).exp()).collect()
 }

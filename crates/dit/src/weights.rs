@@ -37,9 +37,20 @@ pub enum WeightsError {
         /// What the parser said.
         reason: String,
     },
+    /// A file that PyTorch's `torch.save` wrote.
+    #[error(
+        "{name} is a pickle of PyTorch's, which may hold any program and is not read here; make safetensors of it in \
+         Python: state = torch.load(\"{name}\", map_location=\"cpu\"); safetensors.torch.save_file({{k: v.contiguous() \
+         for k, v in state.items()}}, \"model.safetensors\") (of a training checkpoint take state[\"ema\"])"
+    )]
+    Pickle {
+        /// The file.
+        name: String,
+    },
     /// The metadata does not say what model this is.
     #[error(
-        "{name} does not say what model it holds ({reason}); weights of this project have their configuration in the metadata entry `config`"
+        "{name} does not say what model it holds ({reason}); weights of this project have their configuration in the \
+         metadata entry `config`, and the program `convert` gives it to those of DiT, SiT and diffusers"
     )]
     Metadata {
         /// The file.
@@ -68,7 +79,7 @@ pub enum WeightsError {
 /// A tensor that is not what its file should hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct TensorError(String);
+pub struct TensorError(pub(crate) String);
 
 /// The metadata entry that holds the configuration, and the tensor of positions.
 const CONFIG: &str = "config";
@@ -91,12 +102,10 @@ impl Weights {
     /// # Errors
     /// As [`Weights::load`].
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
-        let format =
-            |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
+        let (config, tensors) = open(bytes, name)?;
+        let config = config
+            .ok_or_else(|| WeightsError::Metadata { name: name.into(), reason: "the entry is missing".into() })?;
         let tensor = |error| WeightsError::Tensor { name: name.into(), error };
-        let config = read_config(metadata.metadata().as_ref(), name)?;
         let values = config
             .parameters()
             .iter()
@@ -117,33 +126,55 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Format`] where the tensors cannot be laid out.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
-        let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
         let parameters = self.config.parameters();
         let positions = [1, self.config.tokens(), self.config.width];
-        let views = parameters
+        let tensors = parameters
             .iter()
             .zip(&self.values)
-            .map(|(spec, values)| (spec.name.as_str(), spec.shape.as_slice(), values))
-            .chain([(POSITIONS, positions.as_slice(), &self.positions)])
-            .map(|(name, shape, values)| {
-                Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values))?))
-            })
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|error| format(error.to_string()))?;
-        let config = serde_json::to_string(&self.config).map_err(|error| format(error.to_string()))?;
-        let entries = HashMap::from([(CONFIG.to_owned(), config)]);
-        safetensors::serialize(views, Some(entries)).map_err(|error| format(error.to_string()))
+            .map(|(spec, values)| (spec.name.as_str(), spec.shape.as_slice(), values.as_slice()))
+            .chain([(POSITIONS, positions.as_slice(), self.positions.as_slice())]);
+        serialize(&self.config, tensors)
     }
 }
 
-fn read_config(metadata: Option<&HashMap<String, String>>, name: &str) -> Result<Config, WeightsError> {
-    let text = metadata
-        .and_then(|entries| entries.get(CONFIG))
-        .ok_or_else(|| WeightsError::Metadata { name: name.into(), reason: "the entry is missing".into() })?;
+/// What `torch.save` writes begins as a zip archive, or in old files as a pickle.
+const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
+
+/// The configuration in a file's metadata, if there is one, and its tensors.
+pub(crate) fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(Option<Config>, SafeTensors<'a>), WeightsError> {
+    if PICKLES.iter().any(|start| bytes.starts_with(start)) {
+        return Err(WeightsError::Pickle { name: name.into() });
+    }
+    let format =
+        |error: safetensors::SafeTensorError| WeightsError::Format { name: name.into(), reason: error.to_string() };
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
+    let text = metadata.metadata().as_ref().and_then(|entries| entries.get(CONFIG));
+    Ok((text.map(|text| read_config(text, name)).transpose()?, tensors))
+}
+
+fn read_config(text: &str, name: &str) -> Result<Config, WeightsError> {
     let config: Config = serde_json::from_str(text)
         .map_err(|error| WeightsError::Metadata { name: name.into(), reason: error.to_string() })?;
     config.validate().map_err(|error| WeightsError::Config { name: name.into(), error })?;
     Ok(config)
+}
+
+/// The bytes of a file of tensors, with the configuration in its metadata.
+pub(crate) fn serialize<'a>(
+    config: &Config,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [f32])>,
+) -> Result<Vec<u8>, WeightsError> {
+    let format = |reason: String| WeightsError::Format { name: "the weights".into(), reason };
+    let views = tensors
+        .map(|(name, shape, values)| {
+            Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values))?))
+        })
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(|error| format(error.to_string()))?;
+    let config = serde_json::to_string(config).map_err(|error| format(error.to_string()))?;
+    let entries = HashMap::from([(CONFIG.to_owned(), config)]);
+    safetensors::serialize(views, Some(entries)).map_err(|error| format(error.to_string()))
 }
 
 /// The elements of a tensor of a safetensors file.
@@ -156,7 +187,11 @@ pub fn read_tensor(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Re
         let (dtype, found) = (view.dtype(), view.shape());
         return Err(TensorError(format!("`{name}` is {dtype:?} {found:?}, expected F32 {shape:?}")));
     }
-    let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+    finite(name, bytemuck::pod_collect_to_vec(view.data()))
+}
+
+/// The elements, if they are numbers.
+pub(crate) fn finite(name: &str, values: Vec<f32>) -> Result<Vec<f32>, TensorError> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(TensorError(format!("`{name}` has {} at element {index}", values[index]))),
         None => Ok(values),

@@ -65,7 +65,7 @@ pub fn loss_by_time(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use dit::{Config, FlowPath};
+    use dit::{Config, FlowPath, Variant};
     use runtime::{Device, DeviceOptions};
 
     use super::*;
@@ -78,9 +78,19 @@ mod tests {
     fn a_model_that_says_nothing_is_off_by_the_velocity_itself_in_whatever_batches() {
         let device = Device::open(&DeviceOptions::cpu()).unwrap();
         let mut stream = device.stream().unwrap();
-        let path = FlowPath::default();
-        let config =
-            Config { side: 7, channels: 1, patch: 7, width: 8, depth: 1, heads: 2, classes: 3, time_scale: 1.0, path };
+        let (path, time_scale, variant) = (FlowPath::default(), 1.0, Variant::DIT);
+        let config = Config {
+            side: 7,
+            channels: 1,
+            patch: 7,
+            width: 8,
+            depth: 1,
+            heads: 2,
+            classes: 3,
+            time_scale,
+            path,
+            variant,
+        };
         let model = Dit::new(&mut stream, config, 0).unwrap();
         let (images, labels) = ([255; 5 * 49], [0, 1, 2, 0, 1]);
         let mut loss = |count: usize, batch| {

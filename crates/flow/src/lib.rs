@@ -5,7 +5,7 @@
 //! [`Training`] makes steps, [`sample`] draws:
 //!
 //! ```
-//! use dit::{Config, Dit, FlowPath};
+//! use dit::{Config, Dit, FlowPath, Variant};
 //! use flow::{Images, SampleOptions, TrainOptions, Training, sample};
 //! use runtime::{Device, DeviceOptions};
 //!
@@ -15,8 +15,9 @@
 //! let labels: Vec<u8> = (0..64).map(|image| image % 2).collect();
 //! let images = Images::upload(&mut stream, &values, &labels)?;
 //!
-//! let (side, channels, classes, path) = (4, 1, 2, FlowPath::CondOt);
-//! let config = Config { side, channels, patch: 2, width: 16, depth: 1, heads: 1, classes, time_scale: 1000.0, path };
+//! let (side, channels, classes, time_scale) = (4, 1, 2, 1000.0);
+//! let (path, variant) = (FlowPath::CondOt, Variant::DIT);
+//! let config = Config { side, channels, patch: 2, width: 16, depth: 1, heads: 1, classes, time_scale, path, variant };
 //! let model = Dit::new(&mut stream, config, 0)?;
 //! let options = TrainOptions { batch: 32, ..TrainOptions::default() };
 //! let mut training = Training::new(&mut stream, model, images, options)?;

@@ -1,7 +1,7 @@
 //! Sizes and defaults that go together.
 
 use clap::ValueEnum;
-use dit::{Config, FlowPath};
+use dit::{Config, FlowPath, Variant};
 
 /// What multiplies t before its features are taken: see [`Config::time_scale`].
 const TIME_SCALE: f32 = 1000.0;
@@ -47,7 +47,18 @@ impl Preset {
             Self::Base => (2, 256, 6, 8),
         };
         let patch = (patch..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side);
-        Config { side, channels, patch, width, depth, heads, classes, time_scale: TIME_SCALE, path: FlowPath::CondOt }
+        Config {
+            side,
+            channels,
+            patch,
+            width,
+            depth,
+            heads,
+            classes,
+            time_scale: TIME_SCALE,
+            path: FlowPath::CondOt,
+            variant: Variant::DIT,
+        }
     }
 
     /// What goes with the sizes.

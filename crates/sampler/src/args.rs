@@ -186,6 +186,7 @@ mod tests {
         classes: 10,
         time_scale: 1000.0,
         path: FlowPath::CondOt,
+        variant: dit::Variant::DIT,
     };
 
     fn digits(flags: &[&str], classes: usize) -> Result<Vec<u32>, String> {

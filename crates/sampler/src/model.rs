@@ -63,6 +63,7 @@ mod tests {
             classes: 5,
             time_scale: 1.0,
             path: FlowPath::CondOt,
+            variant: dit::Variant::DIT,
         };
         let words = describe(Some(Path::new("a/b.safetensors")), &config);
         assert_eq!(words, "a/b.safetensors (10.3 k parameters, 8×8, 3 channels, 5 classes)");

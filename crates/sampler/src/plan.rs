@@ -66,6 +66,7 @@ mod tests {
             classes: 10,
             time_scale: 1.0,
             path: FlowPath::CondOt,
+            variant: dit::Variant::DIT,
         };
         Plan { config, digits: digits.to_vec(), count, guidance: guidance.parse().unwrap() }
     }

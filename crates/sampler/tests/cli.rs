@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use dit::{Config, FlowPath, Weights};
+use dit::{Config, FlowPath, Variant, Weights};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 use tests::harness::devices;
@@ -21,6 +21,7 @@ const CONFIG: Config = Config {
     classes: 5,
     time_scale: 1000.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 
 /// A directory that the program runs in.

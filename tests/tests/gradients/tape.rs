@@ -44,7 +44,7 @@ fn gradients_of_every_use_of_a_variable_add_up() {
                         }
                         _ => {
                             let few = nodes.tape.linear(&all, narrow, Activation::Identity).unwrap();
-                            let normal = nodes.tape.layer_norm_modulate(&few, &x, 5, 0).unwrap();
+                            let normal = nodes.tape.layer_norm_modulate(&few, &x, 5, 0, 1e-6).unwrap();
                             nodes.tape.linear(&normal, wide, Activation::Identity).unwrap()
                         }
                     };

@@ -1,6 +1,6 @@
 //! The sizes of the trainer's presets, with MNIST's images: what the kernels are there for.
 
-use dit::{Config, FlowPath};
+use dit::{Config, FlowPath, Variant};
 
 /// The presets' models, smallest first.
 pub(super) fn presets() -> [Config; 3] {
@@ -14,6 +14,7 @@ pub(super) fn presets() -> [Config; 3] {
         classes: 10,
         time_scale: 1000.0,
         path: FlowPath::CondOt,
+        variant: Variant::DIT,
     })
 }
 

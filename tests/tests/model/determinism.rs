@@ -1,6 +1,6 @@
 //! What a seed makes is the same each time, and nearly the same on each device and in each batch.
 
-use dit::{Config, Dit, FlowPath};
+use dit::{Config, Dit, FlowPath, Variant};
 use flow::{SampleOptions, sample};
 use runtime::Device;
 use tests::harness::devices;
@@ -17,6 +17,7 @@ const CONFIG: Config = Config {
     classes: 3,
     time_scale: 1000.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 const LABELS: [u32; 5] = [0, 1, 2, 2, 0];
 

@@ -1,7 +1,7 @@
 //! The gradient of every parameter tensor against differences of the loss, of the sixth order.
 
 use autograd::Tape;
-use dit::{Config, Dit, FlowPath, Input, Weights};
+use dit::{Config, Dit, FlowPath, Input, Variant, Weights};
 use tests::harness::{Bench, Values, on_each_device};
 
 use crate::{Problem, random_problem, random_weights, solve};
@@ -52,6 +52,7 @@ fn the_whole_models_gradients_are_those_of_finite_differences() {
         classes: 4,
         time_scale: 10.0,
         path: FlowPath::CondOt,
+        variant: Variant::DIT,
     };
     config.validate().unwrap();
     let weights = random_weights(config, 0.3, 11);

@@ -1,6 +1,6 @@
 //! Guidance on a part of the way.
 
-use dit::{Config, Dit, FlowPath};
+use dit::{Config, Dit, FlowPath, Variant};
 use flow::{ALWAYS, Adaptive, SampleOptions, Sde, SdeSolver, Solver, sample, sample_counting};
 use tests::harness::on_each_device;
 
@@ -16,6 +16,7 @@ const CONFIG: Config = Config {
     classes: 3,
     time_scale: 10.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 
 /// Steps begin at 0, ¼, ½ and ¾; Heun's also look at their ends.

@@ -1,6 +1,6 @@
 //! Reduced precision: what it draws and what it learns are near to those of f32.
 
-use dit::{Config, Dit, FlowPath};
+use dit::{Config, Dit, FlowPath, Variant};
 use flow::{SampleOptions, sample};
 use runtime::Device;
 use tests::harness::half_devices;
@@ -18,6 +18,7 @@ const CONFIG: Config = Config {
     classes: 3,
     time_scale: 1000.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 
 /// How far apart two images may be, as a part of the largest element. Rounding to 11 bits changes an operand

@@ -6,6 +6,7 @@ mod finite_differences;
 mod golden;
 mod guidance;
 mod half;
+mod interchange;
 mod training;
 
 use autograd::{Gradients, Tape};
@@ -46,6 +47,17 @@ fn solve(bench: &mut Bench, weights: &Weights, problem: &Problem) -> Answer {
         loss: stream.read(&out).unwrap()[0],
         gradients: model.parameters().read(stream, gradients.arena()).unwrap(),
     }
+}
+
+/// The velocities of the network at given points.
+fn velocity(bench: &mut Bench, weights: &Weights, x: &[f32], t: &[f32], y: &[u32]) -> Vec<f32> {
+    let stream = &mut bench.stream;
+    let model = Dit::from_weights(stream, weights).unwrap();
+    let [images, time] = [x, t].map(|values| stream.upload(values).unwrap());
+    let labels = stream.upload(y).unwrap();
+    let input = Input { images: &images, source_batch: y.len(), time: &time, labels: &labels, batch: y.len() };
+    let velocity = model.forward(&mut Tape::inference(stream, model.parameters()), &input).unwrap();
+    stream.read(velocity.value()).unwrap()
 }
 
 /// Random weights, none of them zero: as trained ones are, and initial ones are not.

@@ -2,7 +2,7 @@
 //! nothing had happened.
 
 use autograd::AdamWOptions;
-use dit::{Config, Dit, FlowPath};
+use dit::{Config, Dit, FlowPath, Variant};
 use flow::{Images, SampleOptions, TimeSampling, TrainOptions, Training, sample};
 use runtime::Stream;
 use tests::harness::on_each_device;
@@ -17,6 +17,7 @@ const CONFIG: Config = Config {
     classes: 2,
     time_scale: 1000.0,
     path: FlowPath::CondOt,
+    variant: Variant::DIT,
 };
 const OPTIONS: TrainOptions = TrainOptions {
     batch: 16,

@@ -5,12 +5,10 @@ use runtime::Result;
 
 use crate::{Tape, Variable};
 
-/// What DiT adds to the variance.
-const EPSILON: f32 = 1e-6;
-
 impl Tape<'_> {
     /// n · (1 + scale) + shift, n the rows of x normalised; `shift` and `scale` are the first of
-    /// the D columns of `modulation` that hold them, one row for all tokens of an item.
+    /// the D columns of `modulation` that hold them, one row for all tokens of an item, and `epsilon` is
+    /// added to the variance.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
@@ -20,6 +18,7 @@ impl Tape<'_> {
         modulation: &Variable,
         shift: usize,
         scale: usize,
+        epsilon: f32,
     ) -> Result<Variable> {
         let (rows, width) = (x.rows(), x.columns());
         let sequence = super::sequence(rows, width, modulation);
@@ -32,7 +31,7 @@ impl Tape<'_> {
             sequence,
             shift,
             scale,
-            epsilon: EPSILON,
+            epsilon,
         }
         .launch(self.stream)?;
         let (x, modulation) = (x.clone(), modulation.clone());

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use dit::{Config, FlowPath};
+use dit::{Config, FlowPath, Variant};
 use runtime::Stream;
 
 use super::{described, memory};
@@ -36,6 +36,7 @@ const fn latent(patch: usize, width: usize, depth: usize, heads: usize) -> Confi
         classes: 1000,
         time_scale: 1000.0,
         path: FlowPath::CondOt,
+        variant: Variant::DIT,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Output {
 
 /// Images at once.
 const BATCH: usize = 128;
+/// Added to the variance in every LayerNorm.
+const EPSILON: f32 = 1e-6;
 
 impl Classifier {
     /// A classifier with given values of [`Config::parameters`].
@@ -104,15 +106,15 @@ impl Classifier {
         let neutral = Variable::constant(self.neutral.slice(0..batch * 2 * width), batch, 2 * width);
         let heads = Heads { batch, tokens, heads, head_dim: width / heads };
         for block in &self.blocks {
-            let h = tape.layer_norm_modulate(&x, &neutral, 0, 0)?;
+            let h = tape.layer_norm_modulate(&x, &neutral, 0, 0, EPSILON)?;
             let h = tape.linear(&h, block.qkv, Activation::Identity)?;
             let h = tape.attention(&h, heads)?;
             x = tape.gated_linear(&h, block.projection, &x, &neutral, width)?;
-            let h = tape.layer_norm_modulate(&x, &neutral, 0, 0)?;
+            let h = tape.layer_norm_modulate(&x, &neutral, 0, 0, EPSILON)?;
             let h = tape.linear(&h, block.fc1, Activation::Gelu)?;
             x = tape.gated_linear(&h, block.fc2, &x, &neutral, width)?;
         }
-        let x = tape.layer_norm_modulate(&x, &neutral, 0, 0)?;
+        let x = tape.layer_norm_modulate(&x, &neutral, 0, 0, EPSILON)?;
         let features = tape.mean_pool(&x, tokens)?;
         let logits = tape.linear(&features, self.head, Activation::Identity)?;
         Ok((features, logits))

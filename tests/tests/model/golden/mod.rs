@@ -16,30 +16,30 @@ fn weights() -> Weights {
 
 /// A file of tensors, of which some are what PyTorch was given, and others, with a threshold each, what
 /// it made of that. A threshold is sixteen times what PyTorch itself is off by in f32, or more: see make.py.
-struct Golden(SafeTensors<'static>);
+pub(crate) struct Golden(SafeTensors<'static>);
 
 impl Golden {
-    fn new(bytes: &'static [u8]) -> Self {
+    pub(crate) fn new(bytes: &'static [u8]) -> Self {
         Self(SafeTensors::deserialize(bytes).unwrap())
     }
 
-    fn read(&self, name: &str) -> Vec<f32> {
+    pub(crate) fn read(&self, name: &str) -> Vec<f32> {
         let tensor = self.0.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         bytemuck::pod_collect_to_vec(tensor.data())
     }
 
     /// A tensor of a single element.
-    fn number(&self, name: &str) -> f32 {
+    pub(crate) fn number(&self, name: &str) -> f32 {
         let [value] = self.read(name)[..] else { panic!("{name} is more than a number") };
         value
     }
 
-    fn integers(&self, name: &str) -> Vec<u32> {
+    pub(crate) fn integers(&self, name: &str) -> Vec<u32> {
         self.read(name).iter().map(|value| *value as u32).collect()
     }
 
     /// Fails where an element differs by more than the tensor's threshold.
-    fn expect(&self, name: &str, device: &str, got: &[f32]) {
+    pub(crate) fn expect(&self, name: &str, device: &str, got: &[f32]) {
         let (want, threshold) = (self.read(name), f64::from(self.number(&format!("threshold/{name}"))));
         assert_eq!(got.len(), want.len(), "{name} on {device}");
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
