@@ -84,7 +84,7 @@ impl Arrays {
     }
 
     fn is_square(&self, options: &ReadOptions) -> bool {
-        self.height == self.width && options.size.is_none_or(|size| usize::from(size) == self.width)
+        self.height == self.width && options.size.is_none_or(|size| size as usize == self.width)
     }
 
     /// Whether the images can stay as they are.
@@ -99,7 +99,7 @@ impl Arrays {
     /// The images in colour, square and of the size asked for.
     fn planes(&self, source: &str, options: &ReadOptions) -> Result<Planes, DatasetError> {
         let side = match options.size {
-            Some(size) => usize::from(size),
+            Some(size) => size as usize,
             None if self.is_square(options) => self.width,
             None => {
                 let (file, width, height) = (source.to_owned(), self.width, self.height);

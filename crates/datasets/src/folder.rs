@@ -51,7 +51,7 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Splits, Dataset
     let has_test = test.is_some();
     let mut test = test.unwrap_or_default();
     let side = match options.size {
-        Some(size) => u32::from(size),
+        Some(size) => size,
         None => common_side(path, &mut train, &mut test, options, &mut notes)?,
     };
     check_size(&path.display().to_string(), train.len() + test.len(), 3, side as usize)?;

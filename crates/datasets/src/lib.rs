@@ -28,6 +28,7 @@ mod folder;
 mod held_out;
 mod idx;
 mod mnist;
+mod npy;
 mod npz;
 mod open;
 mod options;

@@ -1,14 +1,13 @@
 //! NumPy's .npz files: a zip archive of arrays.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 use zip::ZipArchive;
 
 use crate::arrays::{Arrays, numbered, splits};
-use crate::error::LIMIT;
+use crate::npy::{Array, Failure, Kind};
 use crate::{DatasetError, ReadOptions, Splits};
 
 /// What arrays of images and labels to train on are called, in the order in which they are looked for.
@@ -62,13 +61,6 @@ struct Archive {
     zip: ZipArchive<BufReader<File>>,
 }
 
-/// One array: its shape, the type of its elements, and their bytes.
-struct Array {
-    shape: Vec<usize>,
-    element: TypeStr,
-    bytes: Vec<u8>,
-}
-
 impl Archive {
     fn open(path: &Path) -> Result<Self, DatasetError> {
         let file = path.display().to_string();
@@ -112,43 +104,17 @@ impl Archive {
         Ok(Arrays { bytes, labels: labels_found, channels, height, width })
     }
 
-    /// Reads one array; its header is believed as far as its bytes bear it out.
     fn array(&mut self, name: &str) -> Result<Array, DatasetError> {
-        let file = self.file.clone();
-        let damaged = |reason: String| DatasetError::Npz { file: file.clone(), reason };
-        let of = |reason: &dyn std::fmt::Display| format!("{name}: {reason}");
-        let mut entry = self.zip.by_name(&format!("{name}.npy")).map_err(|error| damaged(of(&error)))?;
-        let header = NpyHeader::from_reader(&mut entry).map_err(|error| damaged(of(&error)))?;
-        let DType::Plain(element) = header.dtype() else {
-            drop(entry);
-            return Err(self.wrong(name, "has records as elements; save plain numbers"));
+        let damaged =
+            |reason: String| DatasetError::Npz { file: self.file.clone(), reason: format!("{name}: {reason}") };
+        let array = match self.zip.by_name(&format!("{name}.npy")) {
+            Ok(entry) => Array::read(entry),
+            Err(error) => return Err(damaged(error.to_string())),
         };
-        let shape: Vec<usize> =
-            header.shape().iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
-        let length = element
-            .num_bytes()
-            .filter(|_| !element.uses_pickled_array())
-            .and_then(|size| shape.iter().try_fold(size, |product, &factor| product.checked_mul(factor)));
-        let Some(length) = length.filter(|&length| length as u64 <= LIMIT) else {
-            drop(entry);
-            let what =
-                format!("announces {shape:?} elements of type {element}, which cannot be loaded; save fewer, as uint8");
-            return Err(self.wrong(name, what));
-        };
-        let mut bytes = Vec::new();
-        entry.by_ref().take(length as u64 + 1).read_to_end(&mut bytes).map_err(|error| damaged(of(&error)))?;
-        drop(entry);
-        if bytes.len() != length {
-            let reason = format!("{name} has not the {length} bytes that its header announces");
-            return Err(damaged(reason));
-        }
-        if header.order() == Order::Fortran && shape.len() > 1 {
-            return Err(self.wrong(name, "is stored column by column; save numpy.ascontiguousarray of it"));
-        }
-        if length == 0 {
-            return Err(self.wrong(name, "is empty; save at least one image and its label"));
-        }
-        Ok(Array { shape, element, bytes })
+        array.map_err(|failure| match failure {
+            Failure::Damaged(reason) => damaged(reason),
+            Failure::Unfit(what) => self.wrong(name, what),
+        })
     }
 
     /// N, C, H and W of an array of images.
@@ -169,14 +135,16 @@ impl Archive {
     /// The elements of an array of images as bytes: unsigned bytes as they are, other integers likewise if they
     /// are 0 to 255, floats from 0 to 1 and booleans times 255.
     fn pixels(&self, name: &str, array: &Array) -> Result<Vec<u8>, DatasetError> {
-        let (scale, most) = match array.element.type_char() {
-            TypeChar::Uint if array.element.size_field() == 1 => return Ok(array.bytes.clone()),
-            TypeChar::Uint | TypeChar::Int => (1.0, 255.0),
-            TypeChar::Float | TypeChar::Bool => (255.0, 1.0),
-            _ => return Err(self.no_numbers(name, array)),
+        let (scale, most) = match array.kind {
+            Kind::Unsigned if array.bytes.len() == array.shape.iter().product::<usize>() => {
+                return Ok(array.bytes.clone());
+            }
+            Kind::Unsigned | Kind::Signed => (1.0, 255.0),
+            Kind::Float | Kind::Boolean => (255.0, 1.0),
         };
-        let values = || array.values().ok_or_else(|| self.no_numbers(name, array));
-        if let Some(value) = values()?.find(|value| !(0.0..=most).contains(value)) {
+        if let Some(value) = array.values().find(|value| !(0.0..=most).contains(value)) {
+            // As it was typed: 0.1 in single precision is no 0.1 in double.
+            let value = value as f32;
             let what = if scale == 1.0 {
                 format!("holds {value}, and a pixel is 0 to 255; save it as uint8")
             } else {
@@ -184,7 +152,7 @@ impl Archive {
             };
             return Err(self.wrong(name, what));
         }
-        Ok(values()?.map(|value| (value * scale).round() as u8).collect())
+        Ok(array.values().map(|value| (value * scale).round() as u8).collect())
     }
 
     /// The elements of an array of labels: integers from 0 to 255, (N) or (N, 1).
@@ -197,21 +165,16 @@ impl Archive {
             }
             _ => return Err(self.wrong(name, format!("has the shape {:?}, not (N); reshape it", array.shape))),
         }
-        if !matches!(array.element.type_char(), TypeChar::Uint | TypeChar::Int) {
+        if !matches!(array.kind, Kind::Unsigned | Kind::Signed) {
             let what =
                 format!("has elements of type {}, and labels are integers; save y.astype('uint8')", array.element);
             return Err(self.wrong(name, what));
         }
-        let values = array.values().ok_or_else(|| self.no_numbers(name, array))?;
         let label = |value: f64| {
             let what = || format!("holds the label {value}, and classes are numbered from 0 to 255; number them anew");
             (0.0..=255.0).contains(&value).then_some(value as u8).ok_or_else(|| self.wrong(name, what()))
         };
-        values.map(label).collect()
-    }
-
-    fn no_numbers(&self, name: &str, array: &Array) -> DatasetError {
-        self.wrong(name, format!("has elements of type {}; save it as uint8, or as float32 from 0 to 1", array.element))
+        array.values().map(label).collect()
     }
 }
 
@@ -231,38 +194,6 @@ fn planar(bytes: &[u8], channels: usize, plane: usize) -> Vec<u8> {
     bytes.chunks_exact(channels * plane).flat_map(image).collect()
 }
 
-impl Array {
-    /// The elements as numbers; none for a type that is none of ours. What an f64 cannot hold exactly is far
-    /// beyond any pixel and any label.
-    fn values(&self) -> Option<impl Iterator<Item = f64>> {
-        type Element = fn([u8; 8]) -> f64;
-        let size = self.element.num_bytes()?;
-        let number: Element = match (self.element.type_char(), size) {
-            (TypeChar::Uint | TypeChar::Bool, 1) => |b| f64::from(b[0]),
-            (TypeChar::Uint, 2) => |b| f64::from(u16::from_le_bytes([b[0], b[1]])),
-            (TypeChar::Uint, 4) => |b| f64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            (TypeChar::Uint, 8) => |b| u64::from_le_bytes(b) as f64,
-            (TypeChar::Int, 1) => |b| f64::from(b[0] as i8),
-            (TypeChar::Int, 2) => |b| f64::from(i16::from_le_bytes([b[0], b[1]])),
-            (TypeChar::Int, 4) => |b| f64::from(i32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            (TypeChar::Int, 8) => |b| i64::from_le_bytes(b) as f64,
-            (TypeChar::Float, 4) => |b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            (TypeChar::Float, 8) => f64::from_le_bytes,
-            _ => return None,
-        };
-        let big = self.element.endianness() == Endianness::Big;
-        let element = move |bytes: &[u8]| {
-            let mut little = [0; 8];
-            little[..size].copy_from_slice(bytes);
-            if big {
-                little[..size].reverse();
-            }
-            number(little)
-        };
-        Some(self.bytes.chunks_exact(size).map(element))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -273,12 +204,7 @@ mod tests {
 
     use super::*;
     use crate::Channels;
-
-    /// An array as NumPy writes it.
-    fn npy(element: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header = format!("{{'descr': '{element}', 'fortran_order': {order}, 'shape': ({shape}), }}\n");
-        [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
-    }
+    use crate::npy::tests::npy;
 
     fn u8s(shape: &str, data: &[u8]) -> Vec<u8> {
         npy("|u1", "False", shape, data)
@@ -368,7 +294,6 @@ mod tests {
             assert!(error.contains(&format!("holds {value}")) && error.contains("0 (black) to 1 (white)"), "{error}");
         }
         assert!(images_error(npy("<f2", "False", "2, 1, 1", &[0; 4])).contains("elements of type <f2"));
-        assert!(images_error(npy("|O", "False", "2, 1, 1", &[0; 4])).contains("cannot be loaded"));
     }
 
     #[test]
@@ -452,9 +377,12 @@ mod tests {
         let error = read_all(&[("x_train", u8s("1, 1, 1", &[0]))]).unwrap_err().to_string();
         assert!(error.contains("digits.npz has the arrays x_train; name the arrays"), "{error}");
         // Fewer bytes than announced, more, 2^63 of them, and what is no array at all.
-        assert!(images_error(u8s("2, 2, 2", &[0; 7])).contains("has not the 8 bytes that its header announces"));
+        assert!(
+            images_error(u8s("2, 2, 2", &[0; 7]))
+                .contains("(x_train: it has not the 8 bytes that its header announces)")
+        );
         assert!(images_error(u8s("2, 2, 2", &[0; 9])).contains("has not the 8 bytes"));
-        assert!(images_error(u8s("9223372036854775808, 2, 2", &[])).contains("cannot be loaded"));
+        assert!(images_error(u8s("9223372036854775808, 2, 2", &[])).contains("more than can be loaded"));
         assert!(images_error(b"nonsense".to_vec()).contains("x_train: "));
     }
 }

@@ -57,7 +57,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// How an image that is not square becomes square.
+/// How an image that is not square becomes square; displayed as its flag has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -70,7 +70,7 @@ pub enum Fit {
     Stretch,
 }
 
-/// What becomes of colour.
+/// What becomes of colour; displayed as its flag has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
@@ -85,12 +85,32 @@ pub enum Channels {
     Colour,
 }
 
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crop => "crop",
+            Self::Pad => "pad",
+            Self::Stretch => "stretch",
+        })
+    }
+}
+
+impl fmt::Display for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Grey => "grey",
+            Self::Colour => "colour",
+        })
+    }
+}
+
 /// How images are read. The default takes images as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// Width and height in pixels to make images; as they are if not given.
-    pub size: Option<u16>,
+    pub size: Option<u32>,
     /// How images become square.
     pub fit: Fit,
     /// What becomes of colour.
@@ -121,8 +141,8 @@ impl Default for ReadOptions {
 #[command(next_help_heading = "Images")]
 pub struct ReadArgs {
     /// Make images N pixels wide and high; needed where they differ in size or are not square
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub image_size: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub image_size: Option<u32>,
 
     /// How images that are not square become square [default: crop]
     #[arg(long, value_enum, value_name = "FIT")]
@@ -133,8 +153,8 @@ pub struct ReadArgs {
     pub image_channels: Option<Channels>,
 
     /// Leave out images that cannot be read, and say which
-    #[arg(long)]
-    pub skip_unreadable: bool,
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub skip_unreadable: Option<bool>,
 
     /// The share of each class not to train on, where images come without a test split [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
@@ -152,7 +172,7 @@ impl ReadArgs {
             size: self.image_size.or(otherwise.size),
             fit: self.image_fit.unwrap_or(otherwise.fit),
             channels: self.image_channels.unwrap_or(otherwise.channels),
-            skip_unreadable: self.skip_unreadable || otherwise.skip_unreadable,
+            skip_unreadable: self.skip_unreadable.unwrap_or(otherwise.skip_unreadable),
             held_out: self.held_out.unwrap_or(otherwise.held_out),
             held_out_seed: self.held_out_seed.unwrap_or(otherwise.held_out_seed),
         }
@@ -167,7 +187,8 @@ pub struct DataArgs {
     ///
     /// A directory with IDX files as MNIST and Fashion-MNIST are published in, gzipped or not; a .npz file
     /// with x_train and y_train; or a folder with a subfolder of PNG, JPEG, GIF, WebP or BMP files for each
-    /// class, perhaps within train and test. `datasets inspect PATH` shows what is there.
+    /// class, perhaps within train and test. `datasets inspect PATH` shows what is there. When a run is gone on
+    /// with: where its images are now, if they have moved.
     #[arg(long, value_name = "PATH")]
     pub data: Option<Place>,
 
@@ -219,6 +240,17 @@ mod tests {
         let expected =
             ReadOptions { size: Some(16), channels: Channels::Grey, held_out: 0.0, held_out_seed: 3, ..stored };
         assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn values_are_displayed_as_flags_have_them() {
+        for fit in Fit::value_variants() {
+            assert!(parse(&["--image-fit", &fit.to_string()]).is_ok_and(|data| data.reading.image_fit == Some(*fit)));
+        }
+        for channels in Channels::value_variants() {
+            let data = parse(&["--image-channels", &channels.to_string()]);
+            assert!(data.is_ok_and(|data| data.reading.image_channels == Some(*channels)));
+        }
     }
 
     #[test]
