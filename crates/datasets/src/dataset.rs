@@ -2,7 +2,7 @@
 
 use crate::DatasetError;
 
-/// N labelled square images of one size: at least one image, every label below the number of classes.
+/// N labelled square images of one size, every label below the number of classes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dataset {
     images: Vec<u8>,
@@ -27,6 +27,17 @@ impl Dataset {
         if images.is_empty() || labels.is_empty() {
             return Err(DatasetError::NoImages);
         }
+        Self::possibly_empty(images, labels, channels, side, classes)
+    }
+
+    /// As [`Dataset::new`], but there may be no image: nothing need be held out.
+    pub(crate) fn possibly_empty(
+        images: Vec<u8>,
+        labels: Vec<u8>,
+        channels: usize,
+        side: usize,
+        classes: usize,
+    ) -> Result<Self, DatasetError> {
         let needed =
             [channels, side, side].iter().try_fold(labels.len(), |product, &factor| product.checked_mul(factor));
         if needed != Some(images.len()) {
@@ -48,7 +59,7 @@ impl Dataset {
         &self.labels
     }
 
-    /// N, the number of images; at least 1.
+    /// N, the number of images; at least 1, but for held-out images where none are held out.
     pub fn count(&self) -> usize {
         self.labels.len()
     }
@@ -67,6 +78,18 @@ impl Dataset {
     pub fn classes(&self) -> usize {
         self.classes
     }
+
+    /// The number of images of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes];
+        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        counts
+    }
+
+    /// The images and the labels.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<u8>) {
+        (self.images, self.labels)
+    }
 }
 
 /// The shape, not the megabytes.
@@ -81,7 +104,7 @@ impl std::fmt::Debug for Dataset {
     }
 }
 
-/// A dataset as it is published: what to train on, and what to measure against.
+/// A dataset: what to train on, and what to measure against.
 /// Both halves have the same channels, side and classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splits {
@@ -89,8 +112,12 @@ pub struct Splits {
     pub name: String,
     /// The images to train on.
     pub train: Dataset,
-    /// The images held out.
+    /// The images held out: none where the images came without a test split and none were to be held out.
     pub test: Dataset,
+    /// The name of each class, as many as there are classes.
+    pub class_names: Vec<String>,
+    /// What a user should know of how the images were read, a sentence each without its full stop.
+    pub notes: Vec<String>,
 }
 
 #[cfg(test)]
@@ -104,6 +131,7 @@ mod tests {
         assert_eq!((data.count(), data.channels(), data.side(), data.classes()), (2, 3, 2, 2));
         assert_eq!(data.images()[23], 23);
         assert_eq!(data.labels(), [1, 0]);
+        assert_eq!(data.class_counts(), [1, 1]);
     }
 
     #[test]

@@ -1,23 +1,36 @@
 //! A dataset as a directory of four IDX files.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::BufReader,
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
+
+use crate::arrays::numbered;
+use crate::error::plural;
 use crate::{Dataset, DatasetError, Splits, idx};
+
+/// A file in a directory of IDX files that names the classes.
+const CLASS_NAMES: &str = "classes.txt";
+/// The SHA-256 of Fashion-MNIST's training labels, unpacked and without their header.
+const FASHION_MNIST_LABELS: &str = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7";
+/// Their names, as published with them.
+const FASHION_MNIST: [&str; 10] =
+    ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
 /// Reads a directory in the layout of MNIST, such as Fashion-MNIST or KMNIST:
 /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, each gzipped or not, with or without `.gz`, also spelt `train-images.idx3-ubyte`.
 ///
 /// Images are square and grey, so C is 1. The number of classes is the greatest label of both splits
-/// plus one, and at least 2. The name is the directory's.
+/// plus one, and at least 2. A file `classes.txt` there may name them, a line each; Fashion-MNIST's are known.
+/// The name is the directory's.
 ///
 /// # Errors
 /// When `path` is not a directory, a file is missing, unreadable, damaged or not what its name says,
-/// images and labels differ in number, or the two splits differ in image size.
+/// images and labels differ in number, the two splits differ in image size, or there are fewer names than classes.
 pub fn idx_directory(path: impl AsRef<Path>) -> Result<Splits, DatasetError> {
     let directory = path.as_ref();
     if !directory.is_dir() {
@@ -28,12 +41,43 @@ pub fn idx_directory(path: impl AsRef<Path>) -> Result<Splits, DatasetError> {
     if train.side != test.side {
         return Err(DatasetError::Sides { directory: directory.to_owned(), train: train.side, test: test.side });
     }
-    let greatest = train_labels.iter().chain(&test_labels).max();
-    let classes = greatest.map_or(2, |&label| (usize::from(label) + 1).max(2));
+    let class_names = class_names(directory, &train_labels, &test_labels)?;
+    let classes = class_names.len();
     Ok(Splits {
         name: name_of(directory),
         train: Dataset::new(train.bytes, train_labels, 1, train.side, classes)?,
         test: Dataset::new(test.bytes, test_labels, 1, test.side, classes)?,
+        class_names,
+        notes: Vec::new(),
+    })
+}
+
+/// Whether a directory has a file that is named as MNIST's are.
+pub(crate) fn looks_like_idx(directory: &Path) -> bool {
+    let is_named_so =
+        |name: &str| ["train-images", "train-labels", "t10k-"].iter().any(|start| name.starts_with(start));
+    let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.any(|entry| is_named_so(&entry.file_name().to_string_lossy()) && entry.path().is_file())
+}
+
+/// The names in `classes.txt`, or those of a set that is known by its labels, or numbers.
+fn class_names(directory: &Path, train: &[u8], test: &[u8]) -> Result<Vec<String>, DatasetError> {
+    let greatest = train.iter().chain(test).max().copied().unwrap_or_default();
+    let path = directory.join(CLASS_NAMES);
+    let file = path.display().to_string();
+    if path.is_file() {
+        let text = fs::read_to_string(&path).map_err(|reason| DatasetError::Read { file: file.clone(), reason })?;
+        let names: Vec<_> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+        if !(usize::from(greatest) + 1..=256).contains(&names.len()) {
+            return Err(DatasetError::ClassNames { file, names: plural(names.len(), "class", "classes"), greatest });
+        }
+        return Ok(names);
+    }
+    let digest: String = Sha256::digest(train).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(if digest == FASHION_MNIST_LABELS {
+        FASHION_MNIST.map(str::to_owned).to_vec()
+    } else {
+        numbered((usize::from(greatest) + 1).max(2))
     })
 }
 
@@ -70,7 +114,7 @@ fn open(path: &Path) -> Result<BufReader<File>, DatasetError> {
 }
 
 /// The directory's own name, also where it is given as `.` or through a link.
-fn name_of(directory: &Path) -> String {
+pub(crate) fn name_of(directory: &Path) -> String {
     let full = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     full.file_name().map_or_else(|| full.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
@@ -153,5 +197,15 @@ mod tests {
     fn errors_of_a_file_name_its_path() {
         let error = error_with("t10k-labels-idx1-ubyte", idx(0x803, &[2, 2, 2], &[0; 8]));
         assert!(error.contains("t10k-labels-idx1-ubyte holds IDX images"), "{error}");
+    }
+
+    #[test]
+    fn classes_may_be_named() {
+        let directory = directory();
+        assert_eq!(idx_directory(directory.path()).unwrap().class_names, ["0", "1", "2", "3", "4", "5", "6"]);
+        fs::write(directory.path().join(CLASS_NAMES), "a\nb \nc\nd\ne\nf\ng\n\n").unwrap();
+        assert_eq!(idx_directory(directory.path()).unwrap().class_names[..2], ["a", "b"]);
+        let error = error_with(CLASS_NAMES, b"a\nb\n".to_vec());
+        assert!(error.contains("names 2 classes but the labels go up to 6"), "{error}");
     }
 }

@@ -2,6 +2,29 @@
 
 use std::{io, path::PathBuf};
 
+/// The most bytes that images may come to, and a file may unpack to: a guard against a damaged or hostile header.
+pub(crate) const LIMIT: u64 = 1 << 32;
+
+/// Names in a sentence: the first few, and how many more.
+pub(crate) fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Refuses images that would not fit into any memory.
+pub(crate) fn check_size(source: &str, count: usize, channels: usize, side: usize) -> Result<(), DatasetError> {
+    let bytes =
+        [count, channels, side, side].iter().try_fold(1_u64, |product, &factor| product.checked_mul(factor as u64));
+    match bytes {
+        Some(bytes) if bytes <= LIMIT => Ok(()),
+        _ => Err(DatasetError::TooMuch { source_name: source.to_owned(), count, channels, side, limit: LIMIT >> 20 }),
+    }
+}
+
 /// Why a dataset could not be had. Each displays as one sentence that names the file and says what to do.
 ///
 /// The sentence includes what the operating system said, so there is no chain of sources to print.
@@ -13,6 +36,201 @@ pub enum DatasetError {
     NotADirectory {
         /// The path as given.
         path: PathBuf,
+    },
+    /// There is nothing at the path given.
+    #[error("there is nothing at {}; give the path of a directory or a .npz file, or `mnist`, which is built in", path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A well-known dataset was named that does not come with the program.
+    #[error(
+        "{name} is not built in, and there is no directory of that name; \
+         fetch its four files from {home} and give the path of the directory you put them into"
+    )]
+    NotBuiltIn {
+        /// The name as given.
+        name: &'static str,
+        /// Where it is published.
+        home: &'static str,
+    },
+    /// A file of no kind that is read.
+    #[error(
+        "{} is a file of no kind that is read; give a .npz file, a directory with the four IDX files, \
+         or a folder with a subfolder of images for each class", path.display()
+    )]
+    UnknownFile {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A directory with nothing that is read, or with images that lie about without a class.
+    #[error(
+        "{} has neither IDX files nor subfolders; put the images of each class into a subfolder named after the class, \
+         or give another directory", path.display()
+    )]
+    NothingThere {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The folder of a split has no folders of classes.
+    #[error("{} has no subfolders; put the images of each class into a subfolder named after the class", path.display())]
+    NoClassFolders {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Folders for splits lie beside folders for classes.
+    #[error(
+        "{} has a folder `{train}` beside others ({others}); put all classes into `{train}`, or rename it", path.display()
+    )]
+    MixedFolders {
+        /// The directory.
+        path: PathBuf,
+        /// The folder taken for the training split.
+        train: &'static str,
+        /// The others.
+        others: String,
+    },
+    /// More classes than labels can tell apart.
+    #[error("{} has {classes} folders of classes, of which at most {most} can be used; remove or merge some", path.display())]
+    TooManyClasses {
+        /// The directory.
+        path: PathBuf,
+        /// Folders in it.
+        classes: usize,
+        /// The most there may be.
+        most: usize,
+    },
+    /// Test images of classes that nothing is trained on.
+    #[error("{} has classes that {} has not: {names}; remove them there, or add them here", path.display(), train.display())]
+    UnknownClasses {
+        /// The folder of the test split.
+        path: PathBuf,
+        /// The classes.
+        names: String,
+        /// The folder of the training split.
+        train: PathBuf,
+    },
+    /// Classes without an image to train on.
+    #[error(
+        "{} has {} without an image to train on: {names}; put images there or remove the {}",
+        path.display(), plural(*count, "class", "classes"), if *count == 1 { "folder" } else { "folders" }
+    )]
+    EmptyClasses {
+        /// The directory.
+        path: PathBuf,
+        /// Classes without an image.
+        count: usize,
+        /// Their names, the first few.
+        names: String,
+    },
+    /// Image files that cannot be read.
+    #[error(
+        "{count} of {all} images in {} cannot be read: {names}; mend or remove them, \
+         or leave them out with --skip-unreadable", path.display()
+    )]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        all: usize,
+        /// The first few, each with the reason.
+        names: String,
+    },
+    /// Image files of several sizes.
+    #[error(
+        "the images in {} differ in size: {first} pixels, {other}; \
+         make them one size with --image-size, such as --image-size {suggestion}", path.display()
+    )]
+    Sizes {
+        /// The directory.
+        path: PathBuf,
+        /// An image and its size.
+        first: String,
+        /// Another, and its size.
+        other: String,
+        /// A size to give.
+        suggestion: u32,
+    },
+    /// Images are not square, and no size was given to make them so.
+    #[error(
+        "the images of {file} are {width}x{height} pixels, wide by high, and only square ones can be used; \
+         make them square with --image-size {suggestion}, cropped or as --image-fit says"
+    )]
+    Rectangles {
+        /// The file or directory.
+        file: String,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// A size to give.
+        suggestion: usize,
+    },
+    /// An image could not be resized.
+    #[error("an image of {file} cannot be resized: {reason}; choose another --image-size")]
+    Resize {
+        /// The file or directory.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// More than can be held.
+    #[error(
+        "{count} images of {channels}x{side}x{side} from {source_name} are more than the {limit} MiB that can be loaded; \
+         choose a smaller --image-size, or fewer images"
+    )]
+    TooMuch {
+        /// The file or directory.
+        source_name: String,
+        /// Images.
+        count: usize,
+        /// Channels of each.
+        channels: usize,
+        /// Side of each in pixels.
+        side: usize,
+        /// The most that can be loaded, in MiB.
+        limit: u64,
+    },
+    /// A .npz file is no archive, or a damaged one.
+    #[error("{file} is no usable .npz file ({reason}); write it again with numpy.savez")]
+    Npz {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A .npz file has no pair of arrays that is known.
+    #[error(
+        "{file} has {found}; name the arrays x_train and y_train, and x_test and y_test if there are test images, \
+         or train_images and train_labels and so on, or images and labels"
+    )]
+    NoArrays {
+        /// The file.
+        file: String,
+        /// What it has, in words.
+        found: String,
+    },
+    /// An array in a .npz file is not what it must be.
+    #[error("the array {array} of {file} {what}")]
+    Array {
+        /// The file.
+        file: String,
+        /// The name of the array.
+        array: String,
+        /// What is wrong and what to do, in words.
+        what: String,
+    },
+    /// A file of class names does not fit the labels.
+    #[error("{file} names {names} but the labels go up to {greatest}; write one name a line, from class 0 on")]
+    ClassNames {
+        /// The file.
+        file: String,
+        /// Names in it, counted.
+        names: String,
+        /// The greatest label.
+        greatest: u8,
     },
     /// One of the four files is not there.
     #[error("the directory {} has no file named {looked_for}; put it there, or choose another directory", directory.display())]
@@ -197,4 +415,9 @@ pub enum DatasetError {
         /// The number of classes.
         classes: usize,
     },
+}
+
+/// A number of things: `1 class`, `2 classes`.
+pub(crate) fn plural(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

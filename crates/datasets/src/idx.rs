@@ -8,9 +8,7 @@ use std::io::{BufRead, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::DatasetError;
-
-/// The most bytes a file may unpack to; a guard against a damaged or hostile header.
-const LIMIT: u64 = 1 << 32;
+use crate::error::LIMIT;
 
 /// What an IDX file of unsigned bytes can hold here; the value is its magic number.
 #[derive(Clone, Copy, PartialEq, Eq)]

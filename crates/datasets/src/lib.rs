@@ -1,8 +1,9 @@
 //! Labelled square images to train on.
 //!
-//! [`mnist`] comes embedded in the program, so a first run needs no download; [`idx_directory`] reads
-//! anything published in the same file format, such as Fashion-MNIST. Both give [`Splits`]: a training
-//! and a test [`Dataset`], checked on the way in so that code that holds one need not check again.
+//! [`open`] reads any of them: [`mnist`], which comes embedded in the program, so that a first run needs no
+//! download; a directory of IDX files ([`idx_directory`]), such as Fashion-MNIST; a .npz file; or a folder with a
+//! subfolder of image files for each class. All give [`Splits`]: a training and a test [`Dataset`], checked on
+//! the way in so that code that holds one need not check again. [`DataArgs`] are the flags that programs share.
 //!
 //! ```
 //! use datasets::{Dataset, mnist};
@@ -19,13 +20,25 @@
 //! # Ok::<(), datasets::DatasetError>(())
 //! ```
 
+mod arrays;
 mod dataset;
 mod directory;
 mod error;
+mod folder;
+mod held_out;
 mod idx;
 mod mnist;
+mod npy;
+mod npz;
+mod open;
+mod options;
+mod picture;
 
 pub use dataset::{Dataset, Splits};
 pub use directory::idx_directory;
 pub use error::DatasetError;
 pub use mnist::mnist;
+pub use open::open;
+pub use options::{Channels, DataArgs, Fit, Place, ReadArgs, ReadOptions};
+
+use held_out::held_out;

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::arrays::numbered;
 use crate::{Dataset, DatasetError, Splits, idx};
 
 /// One embedded file: its name, its SHA-256 as published, and its gzipped bytes.
@@ -52,6 +53,8 @@ pub fn mnist() -> Result<Splits, DatasetError> {
         name: "mnist".to_owned(),
         train: split(&TRAIN_IMAGES, &TRAIN_LABELS)?,
         test: split(&TEST_IMAGES, &TEST_LABELS)?,
+        class_names: numbered(10),
+        notes: Vec::new(),
     })
 }
 

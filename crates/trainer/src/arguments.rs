@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
+use datasets::DataArgs;
 use dit::Config;
 use flow::{FlowPath, TimeSampling};
 use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
@@ -14,7 +15,7 @@ use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
 /// the loss and samples over time in a browser, weights.safetensors is for the sampler, config.toml
 /// repeats the run, checkpoint.safetensors resumes it, and TensorBoard reads its events.
 ///
-/// The flags under Options and Model are also the keys of a file for --config.
+/// The flags under Options, Model and Images are also the keys of a file for --config.
 #[derive(Clone, Debug, Parser)]
 #[command(
     version,
@@ -26,6 +27,8 @@ use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
   trainer --preset tiny --print-config > my.toml
   trainer --config my.toml --lr 5e-4        settings from a file, but for one
   trainer --data path/to/fashion-mnist      other IDX files, gzipped or not
+  trainer --data photos --image-size 32 --preset colour
+                                            a folder with a subfolder of images for each class
   sampler --weights runs/2026-01-31-mnist/weights.safetensors"
 )]
 pub struct Arguments {
@@ -88,11 +91,9 @@ pub struct Arguments {
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
 
-    /// A directory with IDX files as MNIST is published in, gzipped or not [default: the built-in MNIST]
-    ///
-    /// With --resume: where the run's images are now, if they have moved.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    /// Which images.
+    #[command(flatten)]
+    pub data: DataArgs,
 
     /// Steps between checkpoints
     #[arg(long, value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]

@@ -159,17 +159,20 @@ fn checked(command: &Command, arg: &Arg, value: &Spanned<DeValue<'_>>) -> anyhow
     let key = arg.get_long().unwrap_or_default();
     let kind = arg.get_value_parser().type_id();
     let whole = [TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()].iter().any(|id| kind == *id);
+    let truth = kind == TypeId::of::<bool>();
     let fraction = [TypeId::of::<f32>(), TypeId::of::<f64>()].iter().any(|id| kind == *id);
     let text = match value.get_ref() {
         DeValue::Integer(number) if whole || fraction => {
             i128::from_str_radix(number.as_str(), number.radix()).context("this number is too large")?.to_string()
         }
         DeValue::Float(number) if fraction => number.as_str().to_owned(),
-        DeValue::String(text) if !whole && !fraction => text.clone().into_owned(),
+        DeValue::Boolean(answer) if truth => answer.to_string(),
+        DeValue::String(text) if !whole && !fraction && !truth => text.clone().into_owned(),
         other => {
-            let wanted = match (whole, fraction) {
-                (true, _) => "a whole number",
-                (_, true) => "a number",
+            let wanted = match (whole, fraction, truth) {
+                (true, ..) => "a whole number",
+                (_, true, _) => "a number",
+                (.., true) => "true or false",
                 _ => "a string",
             };
             bail!("`{key}` is to be {wanted}, not of type {}; write it so", other.type_str())
@@ -212,6 +215,10 @@ mod tests {
         assert_eq!(read(text).unwrap(), flags);
         assert_eq!(read("seed = 18446744073709551615").unwrap(), ["--seed=18446744073709551615"]);
         assert!(read("").unwrap().is_empty());
+        let text = "data = 'mnist'\nimage-size = 32\nimage-channels = 'colour'\nskip-unreadable = true\nheld-out = 0";
+        let flags =
+            ["--data=mnist", "--held-out=0", "--image-channels=colour", "--image-size=32", "--skip-unreadable=true"];
+        assert_eq!(read(text).unwrap(), flags);
     }
 
     #[test]
@@ -229,12 +236,16 @@ mod tests {
             ("batch = 64.0", "my.toml, line 1: `batch` is to be a whole number, not of type float; write it so"),
             ("lr = true", "my.toml, line 1: `lr` is to be a number, not of type boolean; write it so"),
             ("preset = 3", "my.toml, line 1: `preset` is to be a string, not of type integer; write it so"),
+            (
+                "skip-unreadable = 1",
+                "my.toml, line 1: `skip-unreadable` is to be true or false, not of type integer; write it so",
+            ),
             ("lr = -1", "my.toml, line 1: `lr` cannot be -1; give a number above 0"),
             ("lr = nan", "my.toml, line 1: `lr` cannot be nan; give a number above 0"),
             ("ema = 1", "my.toml, line 1: `ema` cannot be 1; give a number from 0 to below 1"),
             ("log-every = 65", "my.toml, line 1: `log-every` cannot be 65; 65 is not in 1..=64"),
             ("time-scale = 0", "my.toml, line 1: `time-scale` cannot be 0; give a number above 0"),
-            ("preset = 'huge'", "my.toml, line 1: `preset` cannot be huge; give one of tiny, small, base"),
+            ("preset = 'huge'", "my.toml, line 1: `preset` cannot be huge; give one of tiny, small, base, colour"),
             ("steps = 4\nepochs = 2", " exclude each other; leave one of them out"),
             ("steps = 4\nsteps = 5", "my.toml, line 2: this is no TOML (duplicate key); correct it"),
             ("steps = \nlr = 1", "my.toml, line 1: this is no TOML ("),

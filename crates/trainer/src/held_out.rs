@@ -15,15 +15,18 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// Images evenly apart, so that a sorted split gives all classes.
-    pub fn of(test: &Dataset) -> Self {
+    /// Images evenly apart, so that a sorted split gives all classes; none of an empty split.
+    pub fn of(test: &Dataset) -> Option<Self> {
         let count = test.count().min(COUNT);
+        if count == 0 {
+            return None;
+        }
         let places: Vec<usize> = (0..count).map(|index| index * test.count() / count).collect();
         let size = test.images().len() / test.count();
-        Self {
+        Some(Self {
             images: places.iter().flat_map(|place| &test.images()[place * size..][..size]).copied().collect(),
             labels: places.iter().map(|place| test.labels()[*place]).collect(),
-        }
+        })
     }
 
     /// The loss in each tenth of time, `batch` images at once.
@@ -41,14 +44,14 @@ mod tests {
     fn a_sorted_split_gives_all_classes_and_a_small_one_everything() {
         let sorted: Vec<u8> = (0..10).flat_map(|class| [class; 77]).collect();
         let bytes = |labels: &[u8]| labels.iter().flat_map(|label| [*label, 255 - label, 0, 0]).collect::<Vec<_>>();
-        let held_out = HeldOut::of(&Dataset::new(bytes(&sorted), sorted.clone(), 1, 2, 10).unwrap());
+        let held_out = HeldOut::of(&Dataset::new(bytes(&sorted), sorted.clone(), 1, 2, 10).unwrap()).unwrap();
         assert_eq!(held_out.labels.len(), COUNT);
         assert_eq!(held_out.images, bytes(&held_out.labels), "images keep their labels");
         for class in 0..10 {
             let of_class = held_out.labels.iter().filter(|label| **label == class).count();
             assert!((25..=26).contains(&of_class), "{of_class} of class {class}");
         }
-        let one = HeldOut::of(&Dataset::new(bytes(&[3]), vec![3], 1, 2, 10).unwrap());
+        let one = HeldOut::of(&Dataset::new(bytes(&[3]), vec![3], 1, 2, 10).unwrap()).unwrap();
         assert_eq!((one.images, one.labels), (bytes(&[3]), vec![3]));
     }
 }

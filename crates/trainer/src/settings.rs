@@ -59,7 +59,7 @@ impl Settings {
         let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
         let settings = Self {
             model: preset.config(train.side(), train.channels(), train.classes()),
-            data: Source::new(arguments.data.as_deref(), train)?,
+            data: Source::new(&arguments.data, train)?,
             batch,
             rate: defaults.rate,
             warmup: defaults.warmup,
@@ -86,7 +86,7 @@ impl Settings {
         }
         Ok(Self {
             model,
-            data: self.data.moved(arguments.data.as_deref())?,
+            data: self.data.moved(&arguments.data)?,
             batch,
             rate: arguments.lr.unwrap_or(self.rate),
             warmup: arguments.warmup.unwrap_or(self.warmup),
@@ -124,7 +124,6 @@ impl Settings {
     pub fn keys(&self) -> Vec<(&'static str, String)> {
         let text = |text: &str| toml::Value::from(text).to_string();
         let Config { patch, width, depth, heads, time_scale, path, .. } = self.model;
-        let data = self.data.directory.as_ref().map(|directory| ("data", text(&directory.to_string_lossy())));
         let rest = [
             ("patch", patch.to_string()),
             ("width", width.to_string()),
@@ -142,7 +141,7 @@ impl Settings {
             ("time-sampling", text(&self.times.to_string())),
             ("seed", self.seed.to_string()),
         ];
-        rest.into_iter().chain(data).collect()
+        rest.into_iter().chain(self.data.keys()).collect()
     }
 
     /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.

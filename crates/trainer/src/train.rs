@@ -29,7 +29,8 @@ struct Run<'a> {
     records: Records,
     progress: Progress,
     training: Training,
-    held_out: HeldOut,
+    /// None where no image is held out.
+    held_out: Option<HeldOut>,
     stream: Stream,
     /// What is trained on what, in a sentence.
     about: String,
@@ -50,8 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let began_with = resumed.as_ref().and_then(|(_, checkpoint)| checkpoint.settings.data.directory.as_deref());
-    let splits = data::load(arguments.data.as_deref().or(began_with))?;
+    let splits = data::load(&arguments.data, resumed.as_ref().map(|(_, checkpoint)| &checkpoint.settings.data))?;
     if let Some((_, checkpoint)) = &resumed {
         checkpoint.settings.data.expect(&splits.train)?;
     }
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some((folder, checkpoint)) => Run::resume(arguments, stream, settings, &splits, images, folder, &checkpoint)?,
         None => Run::start(arguments, stream, settings, &splits, images)?,
     };
-    run.announce()?;
+    run.announce(&splits)?;
     let outcome = run.train();
     if let Err(error) = &outcome {
         run.show_page(&State::Failed(format!("{error:#}")));
@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         let held_out = HeldOut::of(&splits.test);
         let model = settings.model;
         let about = format!(
-            "{}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}), batch {}",
+            "{}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}, {}, {}), batch {}",
             stream.device(),
             training.model.parameters().count() as f64 / 1e6,
             model.patch,
@@ -144,6 +144,8 @@ impl<'a> Run<'a> {
             splits.name,
             model.side,
             model.side,
+            if model.channels == 1 { "grey" } else { "colour" },
+            if model.classes == 1 { "1 class".into() } else { format!("{} classes", model.classes) },
             settings.batch
         );
         let (saved, traced) = (None, false);
@@ -151,9 +153,12 @@ impl<'a> Run<'a> {
     }
 
     /// Says what begins, and writes the configuration and the page.
-    fn announce(&mut self) -> anyhow::Result<()> {
+    fn announce(&mut self, splits: &Splits) -> anyhow::Result<()> {
         let (root, steps) = (self.folder.root().display(), self.settings.steps);
         self.progress.say(&format!("Training on {}", self.about));
+        for note in &splits.notes {
+            self.progress.say(&format!("Note: {note}"));
+        }
         self.progress.say(&match self.training.optimizer.steps {
             0 => format!("{steps} steps into {root}"),
             done => format!("Resuming {root} after step {done} of {steps}"),
@@ -252,16 +257,22 @@ impl<'a> Run<'a> {
             programs::save_png(&path, &preview.grid)?;
             Ok(preview)
         });
-        let losses = self.held_out.loss(&mut self.stream, &model, batch)?;
-        let loss = self.records.held_out(step, &losses)?;
-        self.progress.held_out(loss);
+        let loss = match &self.held_out {
+            Some(held_out) => {
+                let losses = held_out.loss(&mut self.stream, &model, batch)?;
+                let loss = self.records.held_out(step, &losses)?;
+                self.progress.held_out(loss);
+                format!("  held out {loss:.4}")
+            }
+            None => String::new(),
+        };
         match drawn {
             Ok(preview) => {
                 self.records.samples(step, &path, &preview.grid)?;
-                self.progress.say(&format!("step {step}  held out {loss:.4}  samples in {}", path.display()));
+                self.progress.say(&format!("step {step}{loss}  samples in {}", path.display()));
                 self.progress.show(&preview.strip);
             }
-            Err(error) => self.progress.say(&format!("step {step}  held out {loss:.4}  no samples: {error:#}")),
+            Err(error) => self.progress.say(&format!("step {step}{loss}  no samples: {error:#}")),
         }
         self.progress.pause_over();
         Ok(())
