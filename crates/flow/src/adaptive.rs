@@ -6,6 +6,7 @@ use kernels::{Fill, ScaledError};
 use runtime::{Buffer, Result, Stream};
 
 use crate::SampleError;
+use crate::sample::{VelocityAt, unwatched};
 use crate::solver::{Solver, Velocity, advance};
 
 /// The method of order 5 of Dormand and Prince (1980), with steps whose length follows from its difference to their
@@ -57,8 +58,23 @@ impl Adaptive {
         x: &Buffer,
         items: usize,
         times: Range<f64>,
+        velocity: impl FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>,
+        progress: impl FnMut(f64),
+    ) -> Result<(), SampleError> {
+        self.integrate_watched(stream, x, items, times, velocity, progress, unwatched)
+    }
+
+    /// As [`Adaptive::integrate`], where `watch` sees before each step the point, its time, and what gives velocities.
+    #[allow(clippy::too_many_arguments)] // those of `integrate`, and the one that this is for
+    pub(crate) fn integrate_watched(
+        self,
+        stream: &mut Stream,
+        x: &Buffer,
+        items: usize,
+        times: Range<f64>,
         mut velocity: impl FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>,
         mut progress: impl FnMut(f64),
+        mut watch: impl FnMut(&mut Stream, &Buffer, f32, VelocityAt) -> Result<()>,
     ) -> Result<(), SampleError> {
         let Range { start: mut time, end } = times;
         let (mut dt, mut last_error, mut grows) = (FIRST_STEP, LEAST_ERROR, true);
@@ -67,6 +83,7 @@ impl Adaptive {
             // A step that all but reaches the end goes there, rather than leave a rest of no length.
             dt = if time + 1.01 * dt >= end { end - time } else { dt };
             let (at, step) = (time as f32, dt as f32);
+            watch(stream, x, at, &mut velocity)?;
             let mut velocities =
                 Solver::DormandPrince5.velocities(stream, x, at, step, known.clone(), &mut velocity)?;
             let next = stream.allocate(x.len())?;

@@ -48,6 +48,7 @@ mod sde;
 mod solver;
 mod times;
 mod train;
+mod trajectory;
 
 pub use adaptive::Adaptive;
 pub use autograd::AdamWOptions;
@@ -55,8 +56,9 @@ pub use dit::FlowPath;
 pub use error::SampleError;
 pub use held_out::{TIME_BINS, loss_by_time};
 pub use prediction::Prediction;
-pub use sample::{ALWAYS, SampleOptions, integrate, sample, sample_counting};
+pub use sample::{ALWAYS, SampleOptions, integrate, noise, sample, sample_counting, sample_from};
 pub use sde::{Diffusion, LastStep, Sde, SdeSolver};
 pub use solver::{Solver, Velocity};
 pub use times::TimeSampling;
 pub use train::{Images, StepRecord, TrainOptions, Training};
+pub use trajectory::{Moment, trajectory};

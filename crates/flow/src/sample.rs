@@ -103,19 +103,67 @@ pub fn sample_counting(
     model: &Dit,
     labels: &[u32],
     options: &SampleOptions,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
+) -> Result<(Vec<f32>, usize), SampleError> {
+    let start = |stream: &mut Stream, items| first_noise(stream, model, options.seed, items);
+    sample_batches(stream, model, labels, options, progress, start)
+}
+
+/// As [`sample_counting`], from `noise` that is given, (N, C, S, S); the seed plays a part only where there is noise on
+/// the way.
+///
+/// # Errors
+/// [`runtime::Error::Shape`] where the noise is of another size, and as [`sample`].
+pub fn sample_from(
+    stream: &mut Stream,
+    model: &Dit,
+    noise: &[f32],
+    labels: &[u32],
+    options: &SampleOptions,
+    progress: impl FnMut(usize),
 ) -> Result<(Vec<f32>, usize), SampleError> {
     let size = model.config().image_size();
-    let mut images = Vec::with_capacity(labels.len() * size);
+    let start = |stream: &mut Stream, items: Range<usize>| {
+        let end = noise.len().min(items.end * size);
+        stream.upload(&noise[end.min(items.start * size)..end])
+    };
+    sample_batches(stream, model, labels, options, progress, start)
+}
+
+/// The noise that the first `items` images of a seed begin as, (N, C, S, S).
+///
+/// # Errors
+/// What the device reports.
+pub fn noise(stream: &mut Stream, model: &Dit, seed: u64, items: usize) -> Result<Vec<f32>> {
+    let noise = first_noise(stream, model, seed, 0..items)?;
+    stream.read(&noise)
+}
+
+/// What images of these numbers begin as.
+fn first_noise(stream: &mut Stream, model: &Dit, seed: u64, numbers: Range<usize>) -> Result<Buffer> {
+    let (items, size, first_item) = (numbers.len(), model.config().image_size(), numbers.start as u32);
+    let out = stream.allocate(items * size)?;
+    GaussianNoise { out: &out, seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
+    Ok(out)
+}
+
+/// Draws batch by batch, each from what `start` gives for the numbers of its images.
+fn sample_batches(
+    stream: &mut Stream,
+    model: &Dit,
+    labels: &[u32],
+    options: &SampleOptions,
+    mut progress: impl FnMut(usize),
+    mut start: impl FnMut(&mut Stream, Range<usize>) -> Result<Buffer>,
+) -> Result<(Vec<f32>, usize), SampleError> {
+    let mut images = Vec::with_capacity(labels.len() * model.config().image_size());
     let mut most = 0;
     for (index, labels) in labels.chunks(options.batch).enumerate() {
-        let first_item = (index * options.batch) as u32;
+        let first = index * options.batch;
         let done = index * options.steps;
-        let items = labels.len();
-        let x = stream.allocate(items * size)?;
-        GaussianNoise { out: &x, seed: options.seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
-        let way = Way { model, labels, options, first_item };
-        most = most.max(way.go(stream, &x, |step| progress(done + step))?);
+        let x = start(stream, first..first + labels.len())?;
+        let way = Way { model, labels, options, first_item: first as u32 };
+        most = most.max(way.go(stream, &x, |step| progress(done + step), unwatched)?);
         images.extend(stream.read::<f32>(&x)?);
     }
     Ok((images, most))
@@ -135,20 +183,35 @@ pub fn integrate(
     options: &SampleOptions,
     progress: impl FnMut(usize),
 ) -> Result<usize, SampleError> {
-    Way { model, labels, options, first_item: 0 }.go(stream, x, progress)
+    Way { model, labels, options, first_item: 0 }.go(stream, x, progress, unwatched)
+}
+
+/// What gives the velocity at a point and a time.
+pub(crate) type VelocityAt<'a> = &'a mut dyn FnMut(&mut Stream, &Buffer, f32) -> Result<Velocity>;
+
+/// Sees nothing of the way.
+pub(crate) fn unwatched(_: &mut Stream, _: &Buffer, _: f32, _: VelocityAt) -> Result<()> {
+    Ok(())
 }
 
 /// The way of some images.
-struct Way<'a> {
-    model: &'a Dit,
-    labels: &'a [u32],
-    options: &'a SampleOptions,
+pub(crate) struct Way<'a> {
+    pub(crate) model: &'a Dit,
+    pub(crate) labels: &'a [u32],
+    pub(crate) options: &'a SampleOptions,
     /// The number of the first image.
-    first_item: u32,
+    pub(crate) first_item: u32,
 }
 
 impl Way<'_> {
-    fn go(&self, stream: &mut Stream, x: &Buffer, mut progress: impl FnMut(usize)) -> Result<usize, SampleError> {
+    /// Takes `x` along the way; `watch` sees before each step the point, its time, and what gives velocities.
+    pub(crate) fn go(
+        &self,
+        stream: &mut Stream,
+        x: &Buffer,
+        mut progress: impl FnMut(usize),
+        mut watch: impl FnMut(&mut Stream, &Buffer, f32, VelocityAt) -> Result<()>,
+    ) -> Result<usize, SampleError> {
         let Self { labels, options, .. } = self;
         let items = labels.len();
         let mut guided_labels = labels.to_vec();
@@ -180,21 +243,24 @@ impl Way<'_> {
             let (path, times) = (self.model.config().path, sde.times(steps, options.time_shift));
             let noise = stream.allocate(x.len())?;
             for (step, ends) in times.windows(2).enumerate().skip(first) {
+                watch(stream, x, ends[0] as f32, &mut velocity)?;
                 self.noise(stream, &noise, step)?;
                 sde.step(stream, path, x, ends[0]..ends[1], &noise, &mut velocity)?;
                 after_step(stream, step + 1)?;
             }
             let last = times.last().copied().unwrap_or_default();
+            watch(stream, x, last as f32, &mut velocity)?;
             sde.last_step(stream, path, x, last, &mut velocity)?;
             after_step(stream, steps)?;
         } else if options.solver == Solver::DormandPrince5 {
             let (grid, adaptive) = (Grid::new(steps, options.time_shift), options.adaptive);
             let done = |time: f64| progress((time * steps as f64) as usize);
-            adaptive.integrate(stream, x, items, grid.time(first)..1.0, &mut velocity, done)?;
+            adaptive.integrate_watched(stream, x, items, grid.time(first)..1.0, &mut velocity, done, watch)?;
         } else {
             let grid = Grid::new(steps, options.time_shift);
             for step in first..steps {
                 let (time, dt) = grid.step(step);
+                watch(stream, x, time, &mut velocity)?;
                 options.solver.step(stream, x, time, dt, &mut velocity)?;
                 after_step(stream, step + 1)?;
             }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Why a file could not be written. Each displays as one sentence that names the file and says what to do.
 ///
@@ -21,6 +21,12 @@ pub enum FileError {
         path: PathBuf,
         /// What it is, in words.
         what: &'static str,
+    },
+    /// There is something already where a new folder is to go.
+    #[error("cannot make the folder {}: there is something already; empty it or choose another path", path.display())]
+    Occupied {
+        /// The path as given.
+        path: PathBuf,
     },
     /// The directory of the path does not exist.
     #[error("cannot write {}: the directory {} does not exist; create it or choose another path", path.display(), directory.display())]
@@ -100,7 +106,41 @@ pub fn check_writable(path: impl AsRef<Path>) -> Result<(), FileError> {
     Place::of(path.as_ref())?.temporary().map(drop)
 }
 
-/// Where a file is to go.
+/// Makes a folder whose files `fill` writes, then puts it at `path` in one step, so that a reader finds all
+/// of the files or none. An empty folder there is replaced; one with something in it never is.
+///
+/// # Errors
+/// As [`check_new_folder`]; and when the disk is full, or `fill` fails: then nothing is left.
+pub fn write_folder_atomically(
+    path: impl AsRef<Path>,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let place = Place::of_folder(path)?;
+    let folder = place.temporary_folder()?;
+    let filled = || {
+        fill(folder.path())?;
+        if place.target.is_dir() {
+            fs::remove_dir(&place.target)?;
+        }
+        fs::rename(folder.path(), &place.target)
+    };
+    filled().map_err(|reason| place.failure(reason))?;
+    // It is no longer where it would be removed.
+    let _ = folder.keep();
+    place.sync_directory();
+    Ok(())
+}
+
+/// Tells before long work whether [`write_folder_atomically`] could make a folder at `path`.
+///
+/// # Errors
+/// When something is there already that is no empty folder, or the directory of the path is missing or refuses.
+pub fn check_new_folder(path: impl AsRef<Path>) -> Result<(), FileError> {
+    Place::of_folder(path.as_ref())?.temporary_folder().map(drop)
+}
+
+/// Where a file or a folder is to go.
 struct Place<'a> {
     /// The path as given, for messages.
     path: &'a Path,
@@ -119,8 +159,22 @@ impl<'a> Place<'a> {
             Ok(found) if !found.is_file() => return Err(not_a_file("is a device or a pipe")),
             _ => {}
         }
+        Self::beside(path)
+    }
+
+    /// Refuses what is there already, unless it is an empty folder.
+    fn of_folder(path: &'a Path) -> Result<Self, FileError> {
+        let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        if path.symlink_metadata().is_ok() && !empty() {
+            return Err(FileError::Occupied { path: path.to_owned() });
+        }
+        Self::beside(path)
+    }
+
+    /// The place at a path, in a directory that exists.
+    fn beside(path: &'a Path) -> Result<Self, FileError> {
         if path.file_name().is_none() {
-            return Err(not_a_file("has no file name"));
+            return Err(FileError::NotAFile { path: path.to_owned(), what: "has no file name" });
         }
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let directory = match target.parent() {
@@ -139,10 +193,25 @@ impl<'a> Place<'a> {
             .prefix(".unfinished-")
             // Not tempfile's own way of making it, which gives the permissions of a secret.
             .make_in(&self.directory, |path| File::create_new(path))
-            .map_err(|reason| match reason.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => self.failure(reason),
-                _ => FileError::Directory { path: self.path.to_owned(), directory: self.directory.clone(), reason },
-            })
+            .map_err(|reason| self.refusal(reason))
+    }
+
+    /// An empty folder in the same directory, removed again unless it is kept.
+    fn temporary_folder(&self) -> Result<TempDir, FileError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".unfinished-");
+        // As any new folder, less what the user's mask takes away; tempfile's own are a secret.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        builder.tempdir_in(&self.directory).map_err(|reason| self.refusal(reason))
+    }
+
+    /// Why nothing can be made in the directory.
+    fn refusal(&self, reason: io::Error) -> FileError {
+        match reason.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => self.failure(reason),
+            _ => FileError::Directory { path: self.path.to_owned(), directory: self.directory.clone(), reason },
+        }
     }
 
     fn failure(&self, reason: io::Error) -> FileError {
@@ -276,6 +345,32 @@ mod tests {
         assert!(!error.to_string().contains("unfinished"), "{error}");
     }
 
+    #[test]
+    fn a_folder_is_made_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("folder");
+        let fill = |folder: &Path| fs::write(folder.join("a.txt"), "text");
+        let error = write_folder_atomically(&path, |folder| {
+            fill(folder)?;
+            Err(io::Error::other("the picture is too odd"))
+        });
+        assert!(error.unwrap_err().to_string().contains("too odd"));
+        assert!(names(directory.path()).is_empty());
+
+        fs::create_dir(&path).unwrap();
+        check_new_folder(&path).unwrap();
+        write_folder_atomically(&path, fill).unwrap();
+        assert_eq!(names(directory.path()), ["folder"]);
+        assert_eq!(fs::read_to_string(path.join("a.txt")).unwrap(), "text");
+
+        for occupied in [&path, &path.join("a.txt")] {
+            let error = check_new_folder(occupied).unwrap_err();
+            assert!(matches!(error, FileError::Occupied { .. }), "{error}");
+        }
+        let error = check_new_folder(directory.path().join("none/folder")).unwrap_err();
+        assert!(matches!(error, FileError::NoDirectory { .. }), "{error}");
+    }
+
     #[cfg(unix)]
     mod unix {
         use std::os::unix::fs::{PermissionsExt, symlink};
@@ -298,6 +393,15 @@ mod tests {
             let (usual, new) = (directory.path().join("usual"), directory.path().join("new"));
             fs::write(&usual, "").unwrap();
             write_atomically(&new, |_| Ok(())).unwrap();
+            assert_eq!(mode(&new), mode(&usual));
+        }
+
+        #[test]
+        fn a_new_folder_has_the_usual_permissions() {
+            let directory = tempfile::tempdir().unwrap();
+            let (usual, new) = (directory.path().join("usual"), directory.path().join("new"));
+            fs::create_dir(&usual).unwrap();
+            write_folder_atomically(&new, |_| Ok(())).unwrap();
             assert_eq!(mode(&new), mode(&usual));
         }
 

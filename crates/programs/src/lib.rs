@@ -1,6 +1,6 @@
-//! What the command-line programs share: files that are replaced whole or not at all, sheets of images,
-//! charts, pictures in the terminal, the flags that choose a device and how to draw, presets, traces, completions and
-//! manual pages, and how a program ends.
+//! What the command-line programs share: files that are replaced whole or not at all, sheets and strips of
+//! images, animations, notes in pictures, charts, pictures in the terminal, the flags that choose a device and how to
+//! draw, presets, traces, completions and manual pages, and how a program ends.
 //!
 //! ```
 //! use programs::{Layout, Panel, Tile, contact_sheet};
@@ -13,26 +13,32 @@
 //! # Ok::<(), programs::PictureError>(())
 //! ```
 
+mod animation;
 mod charts;
 mod device;
 mod drawing;
 mod files;
 mod interval;
 mod manual;
+mod note;
 mod pictures;
 mod presets;
 mod run;
+mod strip;
 mod terminal;
 mod trace;
 
+pub use animation::{GIF_LIMIT, save_gif};
 pub use charts::{Chart, Corner, Curve, PALETTE, charts_png, charts_svg};
 pub use device::DeviceArgs;
 pub use drawing::FlowArgs;
-pub use files::{FileError, check_writable, write_atomically};
+pub use files::{FileError, check_new_folder, check_writable, write_atomically, write_folder_atomically};
 pub use interval::Interval;
 pub use manual::ManualArgs;
+pub use note::{NoteError, read_note, save_png_with_note};
 pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};
 pub use presets::{Defaults, Preset};
 pub use run::{run, say};
+pub use strip::{StripRow, film_strip};
 pub use terminal::show;
 pub use trace::TraceArgs;

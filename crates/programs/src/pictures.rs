@@ -93,6 +93,16 @@ impl Tile {
         }
     }
 
+    /// The side in pixels.
+    pub(crate) fn side(&self) -> u32 {
+        self.side
+    }
+
+    /// Whether it is in colour.
+    pub(crate) fn is_colour(&self) -> bool {
+        self.channels == 3
+    }
+
     /// Red, green and blue at a pixel; all the same where the tile is grey.
     fn at(&self, x: u32, y: u32) -> [u8; 3] {
         let plane = self.bytes.len() / self.channels;
@@ -146,24 +156,13 @@ pub fn contact_sheet(panels: &[Panel], layout: Layout) -> Result<DynamicImage, P
     }
     let measures = Measures::new(panels, layout, first);
     let (width, height) = measures.sheet();
-    let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= PIXEL_LIMIT);
-    let (Ok(sheet_width), Ok(sheet_height), true) = (u32::try_from(width), u32::try_from(height), fits) else {
-        return Err(PictureError::TooLarge { width, height });
-    };
-
-    let mut canvas = Canvas(RgbImage::from_pixel(sheet_width, sheet_height, image::Rgb([BACKGROUND; 3])));
+    let mut canvas = Canvas::new(width, height)?;
     let mut left = 0;
     for (panel, &panel_width) in panels.iter().zip(&measures.panel_widths) {
         draw_panel(&mut canvas, panel, &measures, left as u32);
         left += panel_width + measures.gap;
     }
-    let colour = panels.iter().flat_map(|panel| &panel.images).any(|tile| tile.channels == 3);
-    Ok(if colour {
-        DynamicImage::ImageRgb8(canvas.0)
-    } else {
-        let grey = |x, y| image::Luma([canvas.0.get_pixel(x, y)[0]]);
-        DynamicImage::ImageLuma8(GrayImage::from_fn(sheet_width, sheet_height, grey))
-    })
+    Ok(canvas.finish(panels.iter().flat_map(|panel| &panel.images).any(Tile::is_colour)))
 }
 
 /// Writes a picture as PNG, atomically.
@@ -204,7 +203,7 @@ impl Measures {
     fn new(panels: &[Panel], layout: Layout, side: u32) -> Self {
         let padding = u64::from(layout.padding);
         let tile = u64::from(side) * u64::from(layout.scale);
-        let font = if tile < 64 { &FONT_6X10 } else { &FONT_10X20 };
+        let font = font(tile);
         let along = |tiles: u64| tiles.saturating_mul(tile.saturating_add(padding)).saturating_add(padding);
         let letter = font.character_size;
         let title_width = |panel: &Panel| {
@@ -243,27 +242,63 @@ impl Measures {
 fn draw_panel(canvas: &mut Canvas, panel: &Panel, measures: &Measures, left: u32) {
     let padding = measures.padding as u32;
     if let Some(title) = &panel.title {
-        let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let style = MonoTextStyle::new(measures.font, INK);
-        let corner = Point::new((left + padding) as i32, padding as i32);
-        let Ok(_) = Text::with_baseline(&line, corner, style, Baseline::Top).draw(canvas);
+        canvas.write(title, left + padding, padding, measures.font);
     }
     let (tile_size, top) = (measures.tile as u32, measures.top as u32);
     for (index, tile) in panel.images.iter().enumerate() {
         let (row, column) = (index / panel.columns, index % panel.columns);
         let tile_left = left + padding + column as u32 * (tile_size + padding);
         let tile_top = top + padding + row as u32 * (tile_size + padding);
-        for y in 0..tile_size {
-            for x in 0..tile_size {
-                let colour = tile.at(x / measures.scale, y / measures.scale);
-                canvas.0.put_pixel(tile_left + x, tile_top + y, image::Rgb(colour));
-            }
-        }
+        canvas.place(tile, tile_left, tile_top, measures.scale);
     }
 }
 
-/// A picture that text can be drawn on.
-struct Canvas(RgbImage);
+/// A picture that tiles and text can be drawn on.
+pub(crate) struct Canvas(RgbImage);
+
+impl Canvas {
+    /// An empty one, unless that would be too large.
+    pub(crate) fn new(width: u64, height: u64) -> Result<Self, PictureError> {
+        let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= PIXEL_LIMIT);
+        match (u32::try_from(width), u32::try_from(height)) {
+            (Ok(width), Ok(height)) if fits => {
+                Ok(Self(RgbImage::from_pixel(width, height, image::Rgb([BACKGROUND; 3]))))
+            }
+            _ => Err(PictureError::TooLarge { width, height }),
+        }
+    }
+
+    /// Draws a tile, each of its pixels as `scale` by `scale`.
+    pub(crate) fn place(&mut self, tile: &Tile, left: u32, top: u32, scale: u32) {
+        for y in 0..tile.side * scale {
+            for x in 0..tile.side * scale {
+                self.0.put_pixel(left + x, top + y, image::Rgb(tile.at(x / scale, y / scale)));
+            }
+        }
+    }
+
+    /// Writes a line; what does not fit is cut off.
+    pub(crate) fn write(&mut self, text: &str, left: u32, top: u32, font: &MonoFont) {
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let corner = Point::new(left as i32, top as i32);
+        let Ok(_) = Text::with_baseline(&line, corner, MonoTextStyle::new(font, INK), Baseline::Top).draw(self);
+    }
+
+    /// The picture: 8-bit RGB if it is to have `colour`, else grey.
+    pub(crate) fn finish(self, colour: bool) -> DynamicImage {
+        let Self(picture) = self;
+        if colour {
+            return DynamicImage::ImageRgb8(picture);
+        }
+        let grey = |x, y| image::Luma([picture.get_pixel(x, y)[0]]);
+        DynamicImage::ImageLuma8(GrayImage::from_fn(picture.width(), picture.height(), grey))
+    }
+}
+
+/// The font that goes with tiles of a size in pixels.
+pub(crate) fn font(tile: u64) -> &'static MonoFont<'static> {
+    if tile < 64 { &FONT_6X10 } else { &FONT_10X20 }
+}
 
 impl OriginDimensions for Canvas {
     fn size(&self) -> Size {

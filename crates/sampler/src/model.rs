@@ -3,25 +3,44 @@
 use std::path::Path;
 
 use dit::{Config, Weights, WeightsError};
+use sha2::{Digest, Sha256};
 
 /// Embedded, so that the program works from anywhere and alone.
 const BUILT_IN: &[u8] = include_bytes!("../../../weights/mnist.safetensors");
 const BUILT_IN_NAME: &str = "the built-in MNIST weights";
 
-/// The weights of the file, or the built-in ones.
+/// A model to draw with.
+#[derive(Debug)]
+pub struct Model {
+    /// What it is made of.
+    pub weights: Weights,
+    /// The file it is of, or that it is built in.
+    pub name: String,
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The model of the file, or the built-in one.
 ///
 /// # Errors
 /// As [`Weights::load`].
-pub fn load(path: Option<&Path>) -> Result<Weights, WeightsError> {
-    match path {
-        Some(path) => Weights::load(path),
-        None => Weights::from_bytes(BUILT_IN, BUILT_IN_NAME),
+pub fn load(path: Option<&Path>) -> Result<Model, WeightsError> {
+    let Some(path) = path else { return from_bytes(BUILT_IN, BUILT_IN_NAME.into()) };
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => from_bytes(&bytes, name),
+        Err(error) => Err(WeightsError::Read { path: name, reason: error.to_string() }),
     }
 }
 
+fn from_bytes(bytes: &[u8], name: String) -> Result<Model, WeightsError> {
+    let weights = Weights::from_bytes(bytes, &name)?;
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Model { weights, name, sha256 })
+}
+
 /// Which weights these are, in words.
-pub fn describe(path: Option<&Path>, config: &Config) -> String {
-    let name = path.map_or(BUILT_IN_NAME.into(), |path| path.display().to_string());
+pub fn describe(name: &str, config: &Config) -> String {
     let parameters: usize = config.parameters().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
     let parameters = match parameters {
         0..1_000 => parameters.to_string(),
@@ -42,9 +61,11 @@ mod tests {
 
     #[test]
     fn the_built_in_weights_are_of_mnist() {
-        let config = load(None).unwrap().config;
+        let model = load(None).unwrap();
+        let config = model.weights.config;
+        assert_eq!(model.sha256.len(), 64);
         assert_eq!((config.side, config.channels, config.classes), (28, 1, 10));
-        let words = describe(None, &config);
+        let words = describe(&model.name, &config);
         assert!(
             words.starts_with("the built-in MNIST weights (") && words.ends_with(" M parameters, 28×28, 10 classes)"),
             "{words}"
@@ -65,7 +86,7 @@ mod tests {
             path: FlowPath::CondOt,
             variant: dit::Variant::DIT,
         };
-        let words = describe(Some(Path::new("a/b.safetensors")), &config);
+        let words = describe("a/b.safetensors", &config);
         assert_eq!(words, "a/b.safetensors (10.3 k parameters, 8×8, 3 channels, 5 classes)");
     }
 }
