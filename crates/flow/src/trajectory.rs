@@ -84,6 +84,7 @@ mod tests {
         classes: 3,
         time_scale: 1.0,
         path: dit::FlowPath::CondOt,
+        variant: dit::Variant::DIT,
     };
 
     fn moments(options: &SampleOptions, moments: usize) -> (Vec<Moment>, Vec<f32>) {
