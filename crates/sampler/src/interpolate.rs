@@ -131,6 +131,7 @@ mod tests {
             classes: 3,
             time_scale: 1.0,
             path: dit::FlowPath::CondOt,
+            variant: dit::Variant::DIT,
         };
         let values = config
             .parameters()
