@@ -65,7 +65,7 @@ pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
     }
     let name = env::var(ADAPTER).unwrap_or_else(|_| DEFAULT_ADAPTER.into());
     match Device::open(&DeviceOptions { half: true, ..options(&name) }) {
-        Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices == matrices) => {
+        Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices() == matrices) => {
             devices.push(device);
         }
         Ok(_) => {

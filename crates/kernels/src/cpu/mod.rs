@@ -1,5 +1,7 @@
 //! What CPU bodies share.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) mod bfloat16;
 pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod parallel;
