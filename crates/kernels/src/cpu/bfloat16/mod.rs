@@ -71,14 +71,7 @@ pub(crate) fn product(
 }
 
 /// All of `b` is packed first, then each task packs its rows of `a`.
-fn by_rows(
-    unit: MatrixUnit,
-    [m, k, n]: [usize; 3],
-    a: Strided<'_>,
-    b: Strided<'_>,
-    out: &mut [f32],
-    into: Into,
-) {
+fn by_rows(unit: MatrixUnit, [_, k, n]: [usize; 3], a: Strided<'_>, b: Strided<'_>, out: &mut [f32], into: Into) {
     let (depth, panels) = (k.div_ceil(DEPTH), panels(n));
     let rows_a_task = BLOCK * (TILES_A_TASK / (2 * depth)).max(1);
     with_tiles(depth * panels, |packed| {
@@ -177,55 +170,75 @@ fn multiply(tiles: &Tiles, left: Panels<'_>, right: Panels<'_>, out: &mut [f32],
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::cpu::gemm::{Threads, gemm};
 
+    /// Whole numbers from -8 to 8: bfloat16 holds them, and f32 all sums of their products here.
+    fn whole(len: usize, factor: usize) -> Vec<f32> {
+        (0..len).map(|i| (i * factor % 17) as f32 - 8.0).collect()
+    }
+
+    /// Sizes below, at and above those of tiles, blocks, tasks and slices, in the layouts of training.
     #[test]
-    fn speed() {
-        let Some(unit) = MatrixUnit::get() else { panic!() };
-        for (m, k, n, at, bt, into) in [
-            (3136, 128, 384, false, true, Into::Overwrite),
-            (3136, 128, 512, false, true, Into::Overwrite),
-            (3136, 512, 128, false, true, Into::Overwrite),
-            (3136, 16, 128, false, true, Into::Overwrite),
-            (3136, 512, 128, false, false, Into::Overwrite),
-            (3136, 128, 512, false, false, Into::Overwrite),
-            (128, 3136, 512, true, false, Into::Add),
-            (512, 3136, 128, true, false, Into::Add),
-            (512, 3136, 512, true, false, Into::Add),
-            (64, 128, 768, false, true, Into::Overwrite),
-            (1024, 1024, 1024, false, false, Into::Overwrite),
-            (384, 3136, 128, true, false, Into::Add),
-            (128, 3136, 128, true, false, Into::Add),
-            (128, 3136, 16, true, false, Into::Add),
-            (768, 64, 128, true, false, Into::Overwrite),
-            (37, 129, 70, false, true, Into::Add),
-            (37, 129, 70, true, false, Into::Add),
-            (7, 5, 3, true, true, Into::Add),
-        ] {
-            let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
-            let b: Vec<f32> = (0..n * k).map(|i| ((i * 6007) % 1000) as f32 / 500.0 - 1.0).collect();
-            let a = if at { Strided::new(&a, m).transposed() } else { Strided::new(&a, k) };
-            let b = if bt { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
-            let mut out = vec![0.5; m * n];
-            let mut want = vec![0.5; m * n];
-            product(unit, [m, k, n], a, b, &mut out, into);
-            gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::All);
-            let worst = out.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            let time = |f: &mut dyn FnMut()| {
-                let mut best = f64::INFINITY;
-                for _ in 0..30 {
-                    let start = Instant::now();
-                    f();
-                    best = best.min(start.elapsed().as_secs_f64());
+    fn products_of_whole_numbers_are_exact() {
+        let Some(unit) = MatrixUnit::get() else { return };
+        let sizes = [
+            [1, 1, 1],
+            [16, 32, 16],
+            [17, 33, 15],
+            [32, 64, 32],
+            [33, 31, 65],
+            [2100, 5, 3],
+            [130, 300, 70],
+            [70, 1500, 45],
+            [64, 3136, 32],
+            [1, 900, 1],
+        ];
+        for [m, k, n] in sizes {
+            let (a, b, before) = (whole(m * k, 7), whole(k * n, 5), whole(m * n, 3));
+            for (a_transposed, b_transposed) in [(false, false), (false, true), (true, false)] {
+                let a = if a_transposed { Strided::new(&a, m).transposed() } else { Strided::new(&a, k) };
+                let b = if b_transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
+                for into in [Into::Overwrite, Into::Add] {
+                    let (mut got, mut want) = (before.clone(), before.clone());
+                    product(unit, [m, k, n], a, b, &mut got, into);
+                    gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::One);
+                    assert!(got == want, "({m}, {k}, {n}), transposed: {a_transposed}, {b_transposed}");
                 }
-                2e-9 * (m * n * k) as f64 / best
-            };
-            let fast = time(&mut || product(unit, [m, k, n], a, b, &mut out, into));
-            let slow = time(&mut || gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::All));
-            println!("{m}x{k}x{n} {at} {bt}: worst {worst:.4} of {:.1}; {fast:.0} against {slow:.0} GFLOP/s, {:.2}", (k as f32).sqrt() / 3.0, fast / slow);
+            }
+        }
+    }
+
+    /// By the unit matrix: what is left of a number is its bfloat16.
+    #[test]
+    fn operands_are_rounded_to_the_nearest() {
+        let Some(unit) = MatrixUnit::get() else { return };
+        let cases = [
+            (1.0 + 2.0_f32.powi(-7), 1.0 + 2.0_f32.powi(-7)),
+            // Ties go to the even one.
+            (1.0 + 2.0_f32.powi(-8), 1.0),
+            (1.0 + 3.0 * 2.0_f32.powi(-8), 1.0 + 2.0_f32.powi(-6)),
+            (1.0 + 2.0_f32.powi(-8) + f32::EPSILON, 1.0 + 2.0_f32.powi(-7)),
+            (-1e30, -f32::from_bits(0x714a << 16)),
+            (3.4e38, f32::INFINITY),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY),
+            (1e-39, 0.0),
+            // A number that only the lowest bits tell from an infinity.
+            (f32::from_bits(0x7f80_0001), f32::NAN),
+        ];
+        for (value, want) in cases {
+            for values_left in [true, false] {
+                let (x, one, mut out) = ([value; 3], [1.0], [7.0; 3]);
+                let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
+                if values_left {
+                    product(unit, [3, 1, 1], x, one, &mut out, Into::Overwrite);
+                } else {
+                    product(unit, [1, 1, 3], one, x.transposed(), &mut out, Into::Overwrite);
+                }
+                for got in out {
+                    assert!(got == want || got.is_nan() && want.is_nan(), "{value:e} becomes {got:e}, not {want:e}");
+                }
+            }
         }
     }
 }
