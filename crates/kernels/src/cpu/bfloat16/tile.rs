@@ -38,7 +38,8 @@ impl Panels<'_> {
     }
 }
 
-/// The unit in this thread, with all eight tiles at their full size, until it is dropped.
+/// The unit in this thread, with all eight tiles at their full size, until it is dropped. A thread has one at a time:
+/// who has it starts no other tasks.
 pub(super) struct Tiles(PhantomData<*const ()>);
 
 #[repr(C, align(64))]
