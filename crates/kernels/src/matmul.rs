@@ -1,10 +1,10 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Kernel, Launch, MatrixSize, Result, Stream};
+use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
 
 use crate::cpu::gemm::{Into, Strided, Threads, gemm};
-use crate::cpu::{math, parallel};
+use crate::cpu::{bfloat16, math, parallel};
 use crate::shape;
 
 parameters! {
@@ -35,9 +35,9 @@ pub(crate) static KERNEL: Kernel =
 pub(crate) static REGISTER_KERNEL: Kernel =
     Kernel { name: "matmul_register", wgsl: wgsl!("matmul_register"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
-/// Operands rounded to 16 bits, in the tiles of the portable kernel.
+/// Operands rounded to 16 bits: to f16 in the tiles of the portable kernel, to bfloat16 on the CPU's matrix unit.
 pub(crate) static HALF_KERNEL: Kernel =
-    Kernel { name: "matmul_f16", wgsl: wgsl!("matmul_f16"), parameters: FIELDS, bindings: BINDINGS, cpu };
+    Kernel { name: "matmul_f16", wgsl: wgsl!("matmul_f16"), parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// Operands rounded to 16 bits, on matrix units of 8 × 8.
 pub(crate) static COOPERATIVE_8_KERNEL: Kernel = Kernel {
@@ -119,24 +119,24 @@ pub enum Variant {
     Register,
     /// `matmul_subgroup`: as [`Variant::Register`], for adapters with subgroups of 8 or more.
     Subgroup,
-    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`runtime::Half`].
+    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`]: to f16 on an adapter, to
+    /// bfloat16 on the CPU, whose matrix unit also takes numbers below the least normal one, 2^-126, for zero.
     Half,
-    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`runtime::Half`]
+    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`]
     /// has matrices of this size.
     Cooperative(MatrixSize),
 }
 
 impl Variant {
-    /// Whether this variant's shader runs on a stream's device; on the CPU all have the same body.
+    /// Whether this variant runs on a stream's device; on the CPU all have the same body but [`Variant::Half`].
     fn runs_on(self, stream: &Stream) -> bool {
-        let device = stream.device();
-        device.adapter().is_none()
-            || match self {
-                Variant::Portable | Variant::Register => true,
-                Variant::Subgroup => shape::has_subgroups(stream),
-                Variant::Half => device.half().is_some(),
-                Variant::Cooperative(size) => device.half().is_some_and(|half| half.matrices == Some(size)),
-            }
+        let (half, cpu) = (stream.device().half(), stream.device().adapter().is_none());
+        match self {
+            Variant::Portable | Variant::Register => true,
+            Variant::Subgroup => cpu || shape::has_subgroups(stream),
+            Variant::Half => half.is_some(),
+            Variant::Cooperative(size) => cpu || half.is_some_and(|half| half.matrices() == Some(size)),
+        }
     }
 
     /// Whether rows are read as whole vec4s.
@@ -176,16 +176,17 @@ impl MatMul<'_> {
         row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
     }
 
-    /// Checks the shapes and launches the variant that suits the adapter, of reduced precision only in
-    /// [`Layout::BTransposed`] on a device that was opened for it.
+    /// Checks the shapes and launches the variant that suits the device: of reduced precision on one that was
+    /// opened for it, on an adapter only in [`Layout::BTransposed`].
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let software = stream.device().adapter().is_some_and(|info| info.software);
         let variant = match (self.layout, stream.device().half()) {
-            // Gradients are often below what 16 bits hold; only forward products are in this layout.
-            (Layout::BTransposed, Some(half)) => half.matrices.map_or(Variant::Half, Variant::Cooperative),
+            (_, Some(Half::Bfloat16)) => Variant::Half,
+            // Gradients are often below what f16 holds; only forward products are in this layout.
+            (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
             _ if software && self.fits_register() && Variant::Subgroup.runs_on(stream) => Variant::Subgroup,
             _ if software && self.fits_register() => Variant::Register,
             _ => Variant::Portable,
@@ -193,8 +194,8 @@ impl MatMul<'_> {
         self.launch_variant(stream, variant)
     }
 
-    /// Checks the shapes and launches this variant, for who knows better. The CPU has one body for all, which
-    /// rounds nothing to 16 bits.
+    /// Checks the shapes and launches this variant, for who knows better. The CPU has one body for all but
+    /// [`Variant::Half`], which rounds nothing.
     ///
     /// # Errors
     /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape, or
@@ -286,6 +287,22 @@ impl MatMul<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    run(parameters, arguments, |sizes, a, b, out, into| {
+        gemm(sizes, 1.0, a, b, out, sizes[2], into, Threads::All);
+    });
+}
+
+fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
+    let Some(unit) = MatrixUnit::get() else { unreachable!("launched on a CPU without a matrix unit") };
+    run(parameters, arguments, |sizes, a, b, out, into| bfloat16::product(unit, sizes, a, b, out, into));
+}
+
+/// The product by `multiply`, which is told (m, k, n), and the epilogue.
+fn run(
+    parameters: &[u8],
+    arguments: Arguments<'_>,
+    multiply: impl FnOnce([usize; 3], Strided<'_>, Strided<'_>, &mut [f32], Into),
+) {
     let parameters: Parameters = parallel::parameters(parameters);
     let epilogue = arguments.constant("EPILOGUE") as u32;
     let (a_transposed, b_transposed) =
@@ -300,7 +317,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let save = parameters.save != 0;
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
     let product = if save { &mut *saved } else { &mut *out };
-    gemm([m, k, n], 1.0, a, b, product, n, into, Threads::All);
+    multiply([m, k, n], a, b, product, into);
     match epilogue {
         2 => parallel::rows(out, n, |_, row| add(row, bias)),
         3 if save => parallel::row_pairs(saved, out, n, |_, saved, out| gelu(saved, bias, out)),

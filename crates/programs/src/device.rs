@@ -29,9 +29,11 @@ pub struct DeviceArgs {
     #[arg(long)]
     trusted_shaders: bool,
 
-    /// Round what forward products multiply to 16 bits, on matrix units where the adapter has them: results
-    /// differ in their third digit. Gradients stay at 32 bits. The units of 16 × 16 that NVIDIA and AMD have
-    /// are programmed for, but have not been tried yet
+    /// Round what products multiply to 16 bits, for speed. On an adapter: of forward products, to f16, on matrix
+    /// units where it has them (those of 16 × 16 that NVIDIA and AMD have are programmed for, but have not been
+    /// tried yet); results differ in their third digit. On the CPU: of all products but attention's, to bfloat16,
+    /// where there is a matrix unit for it (Intel's AMX, under Linux); results differ in their second or third
+    /// digit. All else stays at 32 bits
     #[arg(long, value_enum, default_value = "single")]
     precision: Precision,
 

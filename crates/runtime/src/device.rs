@@ -20,6 +20,7 @@ pub struct Device {
 #[derive(Debug)]
 struct Inner {
     gpu: Option<Gpu>,
+    half: Option<Half>,
     pool: Arc<Pool>,
     stream_open: AtomicBool,
 }
@@ -29,14 +30,18 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened,
-    /// [`Error::NoHalf`] where [`DeviceOptions::half`] asks for what it lacks, as the CPU does.
+    /// [`Error::NoHalf`] or [`Error::NoMatrixUnit`] where [`DeviceOptions::half`] asks for what it lacks.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let gpu = match adapter::choose(options)? {
             Some((adapter, info)) => Some(Gpu::open(&adapter, info, options)?),
-            None if options.half => return Err(Error::NoHalf("the CPU".into())),
             None => None,
         };
-        let inner = Inner { gpu, pool: Arc::default(), stream_open: AtomicBool::new(false) };
+        let half = match &gpu {
+            Some(gpu) => gpu.half,
+            None if options.half => Some(Half::of_cpu()?),
+            None => None,
+        };
+        let inner = Inner { gpu, half, pool: Arc::default(), stream_open: AtomicBool::new(false) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -52,7 +57,7 @@ impl Device {
 
     /// What kernels of reduced precision find here; `None` unless [`DeviceOptions::half`] asked for it.
     pub fn half(&self) -> Option<Half> {
-        self.inner.gpu.as_ref().and_then(|gpu| gpu.half)
+        self.inner.half
     }
 
     /// The memory of all buffers, now and at most.

@@ -23,6 +23,9 @@ pub enum Error {
     /// Reduced precision was asked for where there is none.
     #[error("--precision half needs 16-bit floats, which {0} does not have; leave it out, or choose another --adapter")]
     NoHalf(String),
+    /// Reduced precision was asked for on a CPU that has no [`crate::MatrixUnit`].
+    #[error("--precision half on the CPU needs a matrix unit for bfloat16 (Intel's AMX, under Linux); leave it out")]
+    NoMatrixUnit,
     /// A kernel was given shapes that do not fit together.
     #[error("{kernel}: {message}")]
     Shape {

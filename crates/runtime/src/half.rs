@@ -1,12 +1,17 @@
-//! What an adapter has for kernels that round their operands to 16 bits.
+//! What a device has for kernels that round their operands to 16 bits.
 
-use crate::{AdapterInfo, Error, Result};
+use crate::{AdapterInfo, Error, MatrixUnit, Result};
 
-/// What a device with 16-bit floats offers beyond them.
+/// The 16-bit floats of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Half {
-    /// The larger square matrices of f16 that its matrix units multiply and add up in f32, if it has any.
-    pub matrices: Option<MatrixSize>,
+pub enum Half {
+    /// f16, on an adapter: 11 bits of precision, and no more range than gradients often leave.
+    Float16 {
+        /// The larger square matrices of f16 that its matrix units multiply and add up in f32, if it has any.
+        matrices: Option<MatrixSize>,
+    },
+    /// bfloat16, on a CPU with a [`MatrixUnit`]: 8 bits of precision, and the range of f32.
+    Bfloat16,
 }
 
 /// Rows and columns of a cooperative matrix.
@@ -19,6 +24,14 @@ pub enum MatrixSize {
 }
 
 impl Half {
+    /// What the CPU has.
+    ///
+    /// # Errors
+    /// [`Error::NoMatrixUnit`] where it has none.
+    pub(crate) fn of_cpu() -> Result<Self> {
+        MatrixUnit::get().map(|_| Half::Bfloat16).ok_or(Error::NoMatrixUnit)
+    }
+
     /// What the adapter has.
     ///
     /// # Errors
@@ -30,12 +43,20 @@ impl Half {
         let cooperative = adapter.features().contains(COOPERATIVE);
         let sizes = [(MatrixSize::Sixteen, 16), (MatrixSize::Eight, 8)];
         let matrices = sizes.into_iter().find(|(_, size)| cooperative && multiplies(adapter, *size));
-        Ok(Self { matrices: matrices.map(|(size, _)| size) })
+        Ok(Half::Float16 { matrices: matrices.map(|(size, _)| size) })
+    }
+
+    /// The size of matrices that the kernels of cooperative matrices find here.
+    pub fn matrices(self) -> Option<MatrixSize> {
+        match self {
+            Half::Float16 { matrices } => matrices,
+            Half::Bfloat16 => None,
+        }
     }
 
     /// What a device must be opened with.
     pub(crate) fn features(self) -> wgpu::Features {
-        match self.matrices {
+        match self.matrices() {
             Some(_) => wgpu::Features::SHADER_F16 | COOPERATIVE,
             None => wgpu::Features::SHADER_F16,
         }
@@ -43,7 +64,7 @@ impl Half {
 
     /// Leave to use what wgpu calls experimental.
     pub(crate) fn experimental(self) -> wgpu::ExperimentalFeatures {
-        if self.matrices.is_none() {
+        if self.matrices().is_none() {
             return wgpu::ExperimentalFeatures::disabled();
         }
         #[allow(unsafe_code)] // the one way to the matrix units, which are several times as fast as the rest

@@ -51,12 +51,24 @@ pub fn devices() -> Vec<Device> {
 }
 
 /// The same for kernels of reduced precision; without the adapter, which is said, where it has none or
-/// lacks the matrices.
+/// lacks the matrices. The CPU is opened for it too, but for matrices of an adapter, of which it has a body in f32.
 ///
 /// # Panics
 /// Where the adapter is missing, unless [`WITHOUT_GPU`] is 1.
 pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
     let mut devices = devices();
+    if matrices.is_none()
+        && let Some(place) = devices.iter().position(|device| device.adapter().is_none())
+    {
+        match Device::open(&DeviceOptions { half: true, ..DeviceOptions::cpu() }) {
+            Ok(cpu) => devices[place] = cpu,
+            Err(Error::NoMatrixUnit) => {
+                devices.remove(place);
+                report_lack("the CPU has no matrix unit for bfloat16");
+            }
+            Err(error) => panic!("the CPU does not open for reduced precision: {error}"),
+        }
+    }
     let Some(place) = devices.iter().position(|device| device.adapter().is_some()) else { return devices };
     let plain = devices.remove(place);
     if env::var(SHADERS).as_deref() == Ok("hlsl") {
@@ -65,7 +77,7 @@ pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
     }
     let name = env::var(ADAPTER).unwrap_or_else(|_| DEFAULT_ADAPTER.into());
     match Device::open(&DeviceOptions { half: true, ..options(&name) }) {
-        Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices == matrices) => {
+        Ok(device) if matrices.is_none() || device.half().is_some_and(|half| half.matrices() == matrices) => {
             devices.push(device);
         }
         Ok(_) => {
@@ -78,7 +90,7 @@ pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
     devices
 }
 
-/// Says what an adapter lacks: no tool that could be fetched, so no failure where nothing may be skipped.
+/// Says what a device lacks: no tool that could be fetched, so no failure where nothing may be skipped.
 fn report_lack(what: impl Display) {
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "SKIPPED: {what}");

@@ -1,7 +1,7 @@
 //! Group N: the matrix product.
 
 use kernels::{Epilogue, Layout, MatMul, Variant};
-use runtime::MatrixSize;
+use runtime::{Half, MatrixSize};
 use tests::harness::{Bench, Tolerance, Values, for_half_kernel, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
@@ -69,10 +69,10 @@ fn rounds(variant: Variant) -> bool {
     matches!(variant, Variant::Half | Variant::Cooperative(_))
 }
 
-/// The nearest number that 16 bits hold, zero for those below 2^-14: what rounding leaves as it is.
+/// The nearest number that both f16 and bfloat16 hold, zero for those below 2^-14: what rounding leaves as it is.
 fn in_half(value: f32) -> f32 {
-    // 10 of the 23 bits of the fraction stay.
-    let nearest = f32::from_bits((value.to_bits() + (1 << 12)) & !((1 << 13) - 1));
+    // 7 of the 23 bits of the fraction stay.
+    let nearest = f32::from_bits((value.to_bits() + (1 << 15)) & !((1 << 16) - 1));
     if nearest.abs() < 2.0_f32.powi(-14) { 0.0 } else { nearest }
 }
 
@@ -362,9 +362,9 @@ fn matmul_of_half(kernel: &'static str, variant: Variant) {
     });
 }
 
-/// Operands that 16 bits do not hold. A driver may round them to the nearest or towards zero, which changes
+/// Operands that 16 bits do not hold. A driver may round them to the nearest f16 or towards zero, which changes
 /// each by 2^-10 of itself at most, and take those below 2^-14 for zero; so each product of two changes by
-/// 2^-9 of itself, and by 2^-14 times the other.
+/// 2^-9 of itself, and by 2^-14 times the other. The CPU rounds to the nearest bfloat16, which changes each by 2^-9.
 fn rounding(bench: &mut Bench, variant: Variant, [m, n, k]: [usize; 3], layout: Layout) {
     let mut values = Values::new(7);
     let (a, b) = (values.normal(m * k), values.normal(k * n));
@@ -372,8 +372,17 @@ fn rounding(bench: &mut Bench, variant: Variant, [m, n, k]: [usize; 3], layout: 
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let magnitude = largest(&oracle::matmul(in_oracle(layout), &absolute(&a), &absolute(&b), [m, n, k]));
     let operand = absolute(&[a.as_slice(), &b].concat()).iter().copied().fold(0.0, f32::max);
-    let bound = 2.0_f64.powi(-9) * magnitude + 2.0_f64.powi(-13) * k as f64 * f64::from(operand);
-    let reason = "2^-9 of the sum of the products' magnitudes, and 2^-14 of the other operand where one is zero";
+    let (bound, reason) = match bench.stream.device().half() {
+        Some(Half::Bfloat16) => {
+            // Both changes, their product, and the roundings of the sum.
+            let each = 2.0_f64.powi(-8) + 2.0_f64.powi(-18) + 1e-6;
+            (each * magnitude, "2^-8 of the sum of the products' magnitudes: 2^-9 for each operand")
+        }
+        _ => (
+            2.0_f64.powi(-9) * magnitude + 2.0_f64.powi(-13) * k as f64 * f64::from(operand),
+            "2^-9 of the sum of the products' magnitudes, and 2^-14 of the other operand where one is zero",
+        ),
+    };
     let trial = Trial::new(format!("{} ({m}, {n}, {k}), {layout:?}, operands of 24 bits", name(variant)))
         .reads("a", a)
         .reads("b", b)
@@ -387,14 +396,22 @@ fn rounding(bench: &mut Bench, variant: Variant, [m, n, k]: [usize; 3], layout: 
     trial.check(bench);
 }
 
-/// What is beyond the largest number of 16 bits shows in the results that depend on it, and in no other. The
-/// CPU rounds nothing.
+/// What is beyond the largest number of 16 bits shows in the results that depend on it, and in no other.
 fn overflow(bench: &mut Bench, variant: Variant) {
-    if bench.stream.device().adapter().is_none() {
-        return;
-    }
+    let values = match bench.stream.device().half() {
+        Some(Half::Float16 { .. }) => {
+            [(65504.0, true), (-65504.0, true), (65505.0, false), (-1e5, false), (3e38, false)].as_slice()
+        }
+        // The largest bfloat16, and what is rounded to it and above it.
+        Some(Half::Bfloat16) => {
+            let [largest, next] = [0x7f7f_0000, 0x7f7f_8000].map(f32::from_bits);
+            &[(65536.0, true), (largest, true), (-largest, true), (next, false), (f32::MIN, false)]
+        }
+        // The CPU's body of what is an adapter's alone rounds nothing.
+        None => return,
+    };
     let [m, n, k] = [5, 6, 7];
-    for (value, fits) in [(65504.0, true), (-65504.0, true), (65505.0, false), (-1e5, false), (3e38, false)] {
+    for (value, fits) in values.iter().copied() {
         let mut a = vec![1.0_f32; m * k];
         a[2 * k + 3] = value;
         let (a, b, out) = (bench.upload(&a), bench.upload(&vec![0.5_f32; k * n]), bench.output(m * n));
@@ -454,9 +471,10 @@ fn reduced_precision_is_refused_where_it_was_not_asked_for() {
         };
         for variant in [Variant::Half, Variant::Cooperative(MatrixSize::Eight)] {
             let launched = launch.launch_variant(&mut bench.stream, variant);
-            match bench.stream.device().adapter() {
-                Some(_) => expect_refusal(launched, "reduced precision", &["not opened for reduced precision"]),
-                None => launched.unwrap(),
+            match (bench.stream.device().adapter(), variant) {
+                // The body in f32 that the CPU has of what is an adapter's alone.
+                (None, Variant::Cooperative(_)) => launched.unwrap(),
+                _ => expect_refusal(launched, "reduced precision", &["not opened for reduced precision"]),
             }
         }
     });

@@ -21,7 +21,7 @@ impl<'a> Strided<'a> {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
-    fn assert_holds(&self, rows: usize, columns: usize) {
+    pub(super) fn assert_holds(&self, rows: usize, columns: usize) {
         assert!(
             last(rows, columns, self.row_stride, self.column_stride) < self.data.len(),
             "a matrix leaves its slice"
