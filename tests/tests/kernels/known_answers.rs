@@ -90,7 +90,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 
 #[test]
 fn both_bodies_of_philox_give_the_published_answers() {
-    assert_eq!(DRAWING.len(), 4, "noise, times, dropout and shuffling draw");
+    assert_eq!(DRAWING.len(), 5, "noise, both kinds of times, dropout and shuffling draw");
     on_each_device(|bench| {
         for kernel in DRAWING.iter() {
             for ([c0, c1, c2, c3], [k0, k1], want) in KNOWN {
