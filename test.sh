@@ -14,7 +14,7 @@ export NODEVICE_SELECT=1
 adapter="${KERNEL_TEST_ADAPTER:-llvmpipe}"
 
 found() {
-    cargo run --quiet --package sampler -- --list-devices | grep --ignore-case --quiet -- "$adapter"
+    "${CARGO_TARGET_DIR:-target}/debug/sampler" --list-devices | grep --ignore-case --quiet -- "$adapter"
 }
 
 install_llvmpipe() {
@@ -28,7 +28,8 @@ install_llvmpipe() {
     $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq mesa-vulkan-drivers libvulkan1
 }
 
-cargo build --package sampler
+# Of the whole workspace, so that dependencies are built once, with the features that the tests need.
+cargo build --workspace --bin sampler
 if [ "${KERNEL_TESTS_WITHOUT_GPU:-}" != 1 ] && ! found; then
     if [ "$adapter" != llvmpipe ] || ! install_llvmpipe || ! found; then
         echo "no adapter with \"$adapter\" in its name was found, and half of the kernel tests need one." >&2

@@ -3,8 +3,10 @@
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
 
-use crate::cpu::gemm::{Into, Strided, Threads, gemm};
-use crate::cpu::{bfloat16, math, parallel};
+use crate::cpu::bfloat16::{self, Parts};
+use crate::cpu::gemm::{Into, Strided};
+use crate::cpu::product::{Destination, Finish, product};
+use crate::cpu::{math, parallel};
 use crate::shape;
 
 parameters! {
@@ -287,21 +289,19 @@ impl MatMul<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, |sizes, a, b, out, into| {
-        gemm(sizes, 1.0, a, b, out, sizes[2], into, Threads::All);
-    });
+    run(parameters, arguments, |sizes, a, b, to| product(MatrixUnit::get(), sizes, a, b, to));
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
     let Some(unit) = MatrixUnit::get() else { unreachable!("launched on a CPU without a matrix unit") };
-    run(parameters, arguments, |sizes, a, b, out, into| bfloat16::product(unit, sizes, a, b, out, into));
+    run(parameters, arguments, |sizes, a, b, to| bfloat16::product(unit, Parts::One, sizes, a, b, to));
 }
 
 /// The product by `multiply`, which is told (m, k, n), and the epilogue.
 fn run(
     parameters: &[u8],
     arguments: Arguments<'_>,
-    multiply: impl FnOnce([usize; 3], Strided<'_>, Strided<'_>, &mut [f32], Into),
+    multiply: impl FnOnce([usize; 3], Strided<'_>, Strided<'_>, Destination<'_>),
 ) {
     let parameters: Parameters = parallel::parameters(parameters);
     let epilogue = arguments.constant("EPILOGUE") as u32;
@@ -311,36 +311,33 @@ fn run(
     let (m, n, k) = (parameters.m as usize, parameters.n as usize, parameters.k as usize);
     let a = if a_transposed { Strided::new(a.read(), m).transposed() } else { Strided::new(a.read(), k) };
     let b = if b_transposed { Strided::new(b.read(), k).transposed() } else { Strided::new(b.read(), n) };
-    let out = out.write::<f32>();
-    let (bias, saved) = (bias.read::<f32>(), saved.write::<f32>());
-    // The product goes where a·b + bias is wanted; the epilogue is one more pass over it.
+    let (bias, residual, modulation) = (bias.read::<f32>(), residual.read::<f32>(), modulation.read::<f32>());
+    let (tokens, width, gate) =
+        (parameters.tokens as usize, parameters.modulation_width as usize, parameters.gate as usize);
+    let of_row = |row: usize| (&modulation[row / tokens * width + gate..][..n], &residual[row * n..][..n]);
     let save = parameters.save != 0;
+    let finish: Option<&Finish<'_>> = match epilogue {
+        2 => Some(&|_, out, _| add(out, bias)),
+        3 if save => Some(&|_, saved, out| gelu(saved, bias, out)),
+        3 => Some(&|_, out, _| gelu_in_place(out, bias)),
+        4 if save => Some(&|row, saved, out| {
+            let (gate, residual) = of_row(row);
+            gate_residual(saved, bias, gate, residual, out);
+        }),
+        4 => Some(&|row, out, _| {
+            let (gate, residual) = of_row(row);
+            gate_residual_in_place(out, bias, gate, residual);
+        }),
+        _ => None,
+    };
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
-    let product = if save { &mut *saved } else { &mut *out };
-    multiply([m, k, n], a, b, product, into);
-    match epilogue {
-        2 => parallel::rows(out, n, |_, row| add(row, bias)),
-        3 if save => parallel::row_pairs(saved, out, n, |_, saved, out| gelu(saved, bias, out)),
-        3 => parallel::rows(out, n, |_, out| gelu_in_place(out, bias)),
-        4 => {
-            let (residual, modulation) = (residual.read::<f32>(), modulation.read::<f32>());
-            let (tokens, width, gate) =
-                (parameters.tokens as usize, parameters.modulation_width as usize, parameters.gate as usize);
-            let of_row = |row: usize| (&modulation[row / tokens * width + gate..][..n], &residual[row * n..][..n]);
-            if save {
-                parallel::row_pairs(saved, out, n, |row, saved, out| {
-                    let (gate, residual) = of_row(row);
-                    gate_residual(saved, bias, gate, residual, out);
-                });
-            } else {
-                parallel::rows(out, n, |row, out| {
-                    let (gate, residual) = of_row(row);
-                    gate_residual_in_place(out, bias, gate, residual);
-                });
-            }
-        }
-        _ => {}
-    }
+    // The product goes where a·b + bias is wanted.
+    let to = if save {
+        Destination { out: saved.write(), into, finish, beside: out.write() }
+    } else {
+        Destination { out: out.write(), into, finish, beside: &mut [] }
+    };
+    multiply([m, k, n], a, b, to);
 }
 
 #[multiversion(targets = "simd")]

@@ -10,6 +10,7 @@ pub(crate) mod math;
 pub(crate) mod normal;
 pub(crate) mod parallel;
 pub(crate) mod philox;
+pub(crate) mod product;
 pub(crate) mod scratch;
 pub(crate) mod sum;
 pub(crate) mod trigonometry;

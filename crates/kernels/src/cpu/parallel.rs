@@ -19,9 +19,14 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], body: impl Fn(usize, &mut [T]) + Sy
     out.par_chunks_mut(CHUNK).enumerate().for_each(|(piece, out)| body(piece * CHUNK, out));
 }
 
+/// Rows that one task takes.
+pub(crate) fn rows_a_task(width: usize) -> usize {
+    (CHUNK / width).max(1)
+}
+
 /// Calls `body` with the index of each row and the row, `width` elements wide.
 pub(crate) fn rows<T: Send>(out: &mut [T], width: usize, body: impl Fn(usize, &mut [T]) + Sync) {
-    let rows_a_task = (CHUNK / width).max(1);
+    let rows_a_task = rows_a_task(width);
     let run = |first: usize, out: &mut [T]| {
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
             body(first + row, out);
@@ -40,7 +45,7 @@ pub(crate) fn row_pairs(
     width: usize,
     body: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) {
-    let rows_a_task = (CHUNK / width).max(1);
+    let rows_a_task = rows_a_task(width);
     let tasks = a.par_chunks_mut(rows_a_task * width).zip(b.par_chunks_mut(rows_a_task * width));
     tasks.enumerate().for_each(|(task, (a, b))| {
         for (row, (a, b)) in a.chunks_exact_mut(width).zip(b.chunks_exact_mut(width)).enumerate() {

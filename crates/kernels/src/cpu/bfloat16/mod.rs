@@ -1,28 +1,122 @@
-//! Matrix products on the CPU's matrix unit: operands rounded to bfloat16, sums in f32.
+//! Matrix products on the CPU's matrix unit, which multiplies bfloat16 and sums in f32. An operand is either rounded to
+//! bfloat16, or split into three parts that hold all of an f32, of whose nine products the six largest are added up:
+//! that is as near to the exact product as sums in f32 come.
 
 mod pack;
 mod tile;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::thread::LocalKey;
 
 use multiversion::multiversion;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
-use self::pack::{Side, pack};
-use self::tile::{BLOCK, DEPTH, LINES, Panels, Tile, Tiles};
+use self::pack::{Side, pack, prefetch, prefetch_block};
+use self::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
 use super::gemm::{Into, Strided};
 use super::parallel;
+use super::product::Destination;
 
-/// Tiles that one task packs: 64 KiB.
-const TILES_A_TASK: usize = 64;
+/// Tiles that one task packs at least: 48 KiB.
+const TILES_A_TASK: usize = 48;
 
-/// Tiles along the inner dimension that a slice has at least.
+/// Pieces of the inner dimension that a slice has at least.
 const LEAST_SLICE: usize = 12;
 
+/// What operands are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Their bfloat16.
+    One,
+    /// Three that hold all of an f32 above 2⁻¹¹⁰; the unit takes parts below 2⁻¹²⁶ for zero.
+    Three,
+}
+
+impl Parts {
+    /// Tiles that a block has in a piece of the inner dimension.
+    fn tiles(self) -> usize {
+        match self {
+            Parts::One => 2,
+            Parts::Three => 6,
+        }
+    }
+}
+
+/// A product's operands.
+#[derive(Clone, Copy)]
+struct Operands<'a> {
+    unit: MatrixUnit,
+    parts: Parts,
+    /// m, k and n.
+    sizes: [usize; 3],
+    a: Strided<'a>,
+    b: Strided<'a>,
+}
+
+impl Operands<'_> {
+    /// Blocks of columns.
+    fn right_blocks(&self) -> usize {
+        self.sizes[2].div_ceil(BLOCK)
+    }
+
+    /// Tiles of a block in a range of the inner dimension.
+    fn tiles(&self, inner: &Range<usize>) -> usize {
+        inner.len().div_ceil(DEPTH) * self.parts.tiles()
+    }
+
+    /// Packs a block of columns of `b`.
+    fn pack_right(&self, block: usize, inner: Range<usize>, tiles: &mut [Tile]) {
+        self.pack(self.b.transposed(), Side::Right, block_of(block, self.sizes[2]), inner, tiles);
+    }
+
+    fn pack(&self, x: Strided<'_>, side: Side, lines: Range<usize>, inner: Range<usize>, tiles: &mut [Tile]) {
+        match self.parts {
+            Parts::One => pack::<1>(self.unit, x, side, lines, inner, tiles),
+            Parts::Three => pack::<3>(self.unit, x, side, lines, inner, tiles),
+        }
+    }
+
+    /// out (+)= a block of rows of `a` · all blocks of columns of `b`, both in a range of the inner dimension; `b` is
+    /// packed in `right`, and `out` has up to 32 rows.
+    fn multiply(&self, tiles: &Tiles, block: usize, inner: &Range<usize>, right: &[Tile], out: &mut [f32], into: Into) {
+        let [m, _, n] = self.sizes;
+        let (rows, parts) = (out.len() / n, self.parts);
+        lend(&LEFT, self.tiles(inner), Tile::ZERO, |left| {
+            self.pack(self.a, Side::Left, block_of(block, m), inner.clone(), left);
+            let a = Packed { tiles: left, parts };
+            for (column, right) in (0..n).step_by(BLOCK).zip(right.chunks_exact(left.len())) {
+                let b = Packed { tiles: right, parts };
+                // The unit is slower to multiply than this is to ask for what comes next.
+                prefetch(self.a, block_of(block + 1, m), inner.clone(), [column / BLOCK, self.right_blocks()]);
+                let columns = (n - column).min(BLOCK);
+                if [rows, columns] == [BLOCK; 2] {
+                    prefetch_block(&out[(column + BLOCK).min(n)..], n);
+                    tiles.multiply(a, b, &mut out[column..], n, into);
+                    continue;
+                }
+                // Blocks are whole in the unit.
+                let mut whole = [0.0; BLOCK * BLOCK];
+                tiles.multiply(a, b, &mut whole, BLOCK, Into::Overwrite);
+                for (out, whole) in out.chunks_exact_mut(n).zip(whole.chunks_exact(BLOCK)) {
+                    for (out, whole) in out[column..][..columns].iter_mut().zip(whole) {
+                        *out = if into == Into::Add { *out + whole } else { *whole };
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// A block of 32 lines.
+fn block_of(block: usize, lines: usize) -> Range<usize> {
+    (block * BLOCK).min(lines)..lines.min((block + 1) * BLOCK)
+}
+
 thread_local! {
-    static TILES: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
+    static LEFT: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
+    static RIGHT: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
     static PARTIALS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -43,86 +137,74 @@ fn lend<T: Copy, R>(
     result
 }
 
-fn with_tiles<R>(count: usize, body: impl FnOnce(&mut [Tile]) -> R) -> R {
-    lend(&TILES, count, Tile::ZERO, body)
-}
-
 /// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major. No dimension is zero.
 pub(crate) fn product(
     unit: MatrixUnit,
+    parts: Parts,
     sizes: [usize; 3],
     a: Strided<'_>,
     b: Strided<'_>,
-    out: &mut [f32],
-    into: Into,
+    to: Destination<'_>,
 ) {
     let [m, k, n] = sizes;
     a.assert_holds(m, k);
     b.assert_holds(k, n);
-    assert!(out.len() == m * n, "a product does not fill its slice");
+    assert!(to.out.len() == m * n, "a product does not fill its slice");
+    let operands = Operands { unit, parts, sizes, a, b };
     // Slices of the inner dimension where it is much longer than both others, as in the gradient of a weight: each
     // operand is read once. What they add up to is written and read once more, for half of that at most.
     let slices = (k.div_ceil(DEPTH) / LEAST_SLICE).min(k * (m + n) / (2 * m * n));
     if slices > 1 {
-        by_slices(unit, sizes, slices, a, b, out, into);
+        by_slices(operands, slices, to);
     } else {
-        by_rows(unit, sizes, a, b, out, into);
+        by_rows(operands, to);
     }
 }
 
-/// All of `b` is packed first, then each task packs its rows of `a`.
-fn by_rows(unit: MatrixUnit, [_, k, n]: [usize; 3], a: Strided<'_>, b: Strided<'_>, out: &mut [f32], into: Into) {
-    let (depth, panels) = (k.div_ceil(DEPTH), panels(n));
-    let rows_a_task = BLOCK * (TILES_A_TASK / (2 * depth)).max(1);
-    with_tiles(depth * panels, |packed| {
-        let pieces = packed.par_chunks_mut(panels).with_min_len(TILES_A_TASK.div_ceil(panels)).enumerate();
-        pieces.for_each(|(piece, packed)| {
-            pack(unit, b.transposed(), Side::Right, [0, n], [piece * DEPTH, k], packed);
-        });
-        let right = Panels { tiles: packed, panels };
-        out.par_chunks_mut(rows_a_task * n).enumerate().for_each(|(task, out)| {
-            let (first, rows) = (task * rows_a_task, out.len() / n);
-            with_tiles(depth * self::panels(rows), |packed| {
-                let panels = self::panels(rows);
-                for (piece, packed) in packed.chunks_exact_mut(panels).enumerate() {
-                    pack(unit, a, Side::Left, [first, first + rows], [piece * DEPTH, k], packed);
-                }
-                multiply(&Tiles::new(unit), Panels { tiles: packed, panels }, right, out, n, into);
-            });
+/// All of `b` is packed first; then each task takes blocks of rows.
+fn by_rows(operands: Operands<'_>, to: Destination<'_>) {
+    let [_, k, n] = operands.sizes;
+    let (inner, blocks, into) = (0..k, operands.right_blocks(), to.into);
+    let tiles_a_block = operands.tiles(&inner);
+    let blocks_a_task = TILES_A_TASK.div_ceil(tiles_a_block);
+    lend(&RIGHT, blocks * tiles_a_block, Tile::ZERO, |right| {
+        let packing = right.par_chunks_mut(tiles_a_block).with_min_len(blocks_a_task).enumerate();
+        packing.for_each(|(block, tiles)| operands.pack_right(block, 0..k, tiles));
+        let right = &*right;
+        to.in_pieces(blocks_a_task * BLOCK, n, |first, out, finish| {
+            let tiles = Tiles::new(operands.unit);
+            for (i, out) in out.chunks_mut(BLOCK * n).enumerate() {
+                operands.multiply(&tiles, first / BLOCK + i, &inner, right, out, into);
+                finish(i * BLOCK, out);
+            }
         });
     });
 }
 
 /// The inner dimension in slices, whose products are added up in their order at the end.
-fn by_slices(
-    unit: MatrixUnit,
-    [m, k, n]: [usize; 3],
-    slices: usize,
-    a: Strided<'_>,
-    b: Strided<'_>,
-    out: &mut [f32],
-    into: Into,
-) {
-    let depth = k.div_ceil(DEPTH);
-    let pieces = depth.div_ceil(slices);
-    let slices = depth.div_ceil(pieces);
-    let (above, beside) = (panels(m), panels(n));
+fn by_slices(operands: Operands<'_>, slices: usize, to: Destination<'_>) {
+    let [m, k, n] = operands.sizes;
+    let into = to.into;
+    let slice_len = k.div_ceil(DEPTH).div_ceil(slices) * DEPTH;
+    let slices = k.div_ceil(slice_len);
     lend(&PARTIALS, slices * m * n, 0.0, |partials| {
         partials.par_chunks_mut(m * n).enumerate().for_each(|(slice, partial)| {
-            let first = slice * pieces;
-            let pieces = pieces.min(depth - first);
-            with_tiles(pieces * (above + beside), |packed| {
-                let (left, right) = packed.split_at_mut(pieces * above);
-                let both = left.chunks_exact_mut(above).zip(right.chunks_exact_mut(beside));
-                for (piece, (left, right)) in (first..).zip(both) {
-                    pack(unit, a, Side::Left, [0, m], [piece * DEPTH, k], left);
-                    pack(unit, b.transposed(), Side::Right, [0, n], [piece * DEPTH, k], right);
+            let inner = slice * slice_len..k.min((slice + 1) * slice_len);
+            let tiles_a_block = operands.tiles(&inner);
+            lend(&RIGHT, operands.right_blocks() * tiles_a_block, Tile::ZERO, |right| {
+                for (block, tiles) in right.chunks_exact_mut(tiles_a_block).enumerate() {
+                    operands.pack_right(block, inner.clone(), tiles);
                 }
-                let (left, right) = (Panels { tiles: left, panels: above }, Panels { tiles: right, panels: beside });
-                multiply(&Tiles::new(unit), left, right, partial, n, Into::Overwrite);
+                let tiles = Tiles::new(operands.unit);
+                for (block, out) in partial.chunks_mut(BLOCK * n).enumerate() {
+                    operands.multiply(&tiles, block, &inner, right, out, Into::Overwrite);
+                }
             });
         });
-        parallel::chunks(out, |first, out| add_up(partials, m * n, first, out, into));
+        to.in_pieces(parallel::rows_a_task(n), n, |first, out, finish| {
+            add_up(partials, m * n, first * n, out, into);
+            finish(0, out);
+        });
     });
 }
 
@@ -140,72 +222,107 @@ fn add_up(partials: &[f32], len: usize, first: usize, out: &mut [f32], into: Int
     }
 }
 
-/// Groups of 16 rows or columns that operands of blocks have.
-fn panels(lines: usize) -> usize {
-    lines.div_ceil(BLOCK) * (BLOCK / LINES)
-}
-
-/// out (+)= left · right; `out` has rows of `n` elements.
-fn multiply(tiles: &Tiles, left: Panels<'_>, right: Panels<'_>, out: &mut [f32], n: usize, into: Into) {
-    for (block, out) in out.chunks_mut(BLOCK * n).enumerate() {
-        let left = (left, block * BLOCK / LINES);
-        for column in (0..n).step_by(BLOCK) {
-            let right = (right, column / LINES);
-            let (rows, columns) = (out.len() / n, (n - column).min(BLOCK));
-            if [rows, columns] == [BLOCK; 2] {
-                tiles.multiply(left, right, &mut out[column..], n, into);
-                continue;
-            }
-            // Blocks are whole in the unit.
-            let mut whole = [0.0; BLOCK * BLOCK];
-            tiles.multiply(left, right, &mut whole, BLOCK, Into::Overwrite);
-            for (out, whole) in out.chunks_exact_mut(n).zip(whole.chunks_exact(BLOCK)) {
-                for (out, whole) in out[column..][..columns].iter_mut().zip(whole) {
-                    *out = if into == Into::Add { *out + whole } else { *whole };
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cpu::gemm::{Threads, gemm};
 
-    /// Whole numbers from -8 to 8: bfloat16 holds them, and f32 all sums of their products here.
-    fn whole(len: usize, factor: usize) -> Vec<f32> {
-        (0..len).map(|i| (i * factor % 17) as f32 - 8.0).collect()
+    /// Sizes below, at and above those of tiles, blocks, tasks and slices.
+    const SIZES: [[usize; 3]; 10] = [
+        [1, 1, 1],
+        [16, 32, 16],
+        [17, 33, 15],
+        [32, 64, 32],
+        [33, 31, 65],
+        [2100, 5, 3],
+        [130, 300, 70],
+        [70, 1500, 45],
+        [64, 3136, 32],
+        [1, 900, 1],
+    ];
+
+    /// Whole numbers from -`most` to `most`.
+    fn whole(len: usize, factor: usize, most: usize) -> Vec<f32> {
+        (0..len).map(|i| (i * factor % (2 * most + 1)) as f32 - most as f32).collect()
     }
 
-    /// Sizes below, at and above those of tiles, blocks, tasks and slices, in the layouts of training.
+    fn to(out: &mut [f32], into: Into) -> Destination<'_> {
+        Destination { out, into, finish: None, beside: &mut [] }
+    }
+
+    /// In the layouts of training. f32 holds all sums of these products: of numbers to 8, which bfloat16 holds, or to
+    /// 2,048 on the left, which take two parts, and a sign on the right.
     #[test]
     fn products_of_whole_numbers_are_exact() {
         let Some(unit) = MatrixUnit::get() else { return };
-        let sizes = [
-            [1, 1, 1],
-            [16, 32, 16],
-            [17, 33, 15],
-            [32, 64, 32],
-            [33, 31, 65],
-            [2100, 5, 3],
-            [130, 300, 70],
-            [70, 1500, 45],
-            [64, 3136, 32],
-            [1, 900, 1],
-        ];
-        for [m, k, n] in sizes {
-            let (a, b, before) = (whole(m * k, 7), whole(k * n, 5), whole(m * n, 3));
-            for (a_transposed, b_transposed) in [(false, false), (false, true), (true, false)] {
-                let a = if a_transposed { Strided::new(&a, m).transposed() } else { Strided::new(&a, k) };
-                let b = if b_transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
-                for into in [Into::Overwrite, Into::Add] {
-                    let (mut got, mut want) = (before.clone(), before.clone());
-                    product(unit, [m, k, n], a, b, &mut got, into);
-                    gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::One);
-                    assert!(got == want, "({m}, {k}, {n}), transposed: {a_transposed}, {b_transposed}");
+        for [m, k, n] in SIZES {
+            for (parts, [most_a, most_b]) in [(Parts::One, [8, 8]), (Parts::Three, [2048, 1])] {
+                let (a, b) = (whole(m * k, 7, most_a), whole(k * n, 5, most_b));
+                let before = whole(m * n, 3, 8);
+                for (a_transposed, b_transposed) in [(false, false), (false, true), (true, false)] {
+                    let a = if a_transposed { Strided::new(&a, m).transposed() } else { Strided::new(&a, k) };
+                    let b = if b_transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
+                    for into in [Into::Overwrite, Into::Add] {
+                        let (mut got, mut want) = (before.clone(), before.clone());
+                        product(unit, parts, [m, k, n], a, b, to(&mut got, into));
+                        gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::One);
+                        assert!(got == want, "({m}, {k}, {n}), transposed: {a_transposed}, {b_transposed}, {parts:?}");
+                    }
                 }
             }
+        }
+    }
+
+    /// Numbers of all 24 bits and both signs, over six powers of two.
+    fn uneven(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        let number = |bits: u32, power: u32| (bits as i32) as f32 * 2.0_f32.powi(power as i32 % 6 - 31);
+        (0..len).map(|_| number(next(), next() >> 16)).collect()
+    }
+
+    /// The root of the mean square of the errors, in units of 2⁻²⁴ Σ |a · b|.
+    fn error([m, k, n]: [usize; 3], a: &[f32], b: &[f32], got: &[f32]) -> f64 {
+        let terms =
+            |row: usize, column: usize| (0..k).map(move |i| f64::from(a[row * k + i]) * f64::from(b[i * n + column]));
+        let squares = (0..m * n).map(|i| {
+            let (row, column) = (i / n, i % n);
+            let scale = terms(row, column).map(f64::abs).sum::<f64>() / f64::from(1 << 24);
+            ((f64::from(got[i]) - terms(row, column).sum::<f64>()) / scale).powi(2)
+        });
+        (squares.sum::<f64>() / (m * n) as f64).sqrt()
+    }
+
+    /// Three parts are as good as products in f32 are: nowhere are they much worse than those of the crate.
+    #[test]
+    fn three_parts_are_as_exact_as_f32() {
+        let Some(unit) = MatrixUnit::get() else { return };
+        for sizes in SIZES.into_iter().filter(|[m, k, n]| m * n * k < 1 << 22) {
+            let [m, k, n] = sizes;
+            let (a, b) = (uneven(m * k, 1), uneven(k * n, 2));
+            let (left, right) = (Strided::new(&a, k), Strided::new(&b, n));
+            let (mut got, mut f32) = (vec![0.0; m * n], vec![0.0; m * n]);
+            product(unit, Parts::Three, sizes, left, right, to(&mut got, Into::Overwrite));
+            gemm(sizes, 1.0, left, right, &mut f32, n, Into::Overwrite, Threads::One);
+            let [got, f32] = [got, f32].map(|out| error(sizes, &a, &b, &out));
+            println!("{sizes:?}: three parts {got:.3}, f32 {f32:.3}");
+            // A product of one term is rounded once, by half a unit; long sums in f32 are off by no more than that.
+            assert!(got < 2.0 * f32.max(0.5), "{sizes:?}: {got} beside {f32}");
+        }
+    }
+
+    #[test]
+    fn infinities_are_not_lost() {
+        let Some(unit) = MatrixUnit::get() else { return };
+        for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::from_bits(0x7f80_0001)] {
+            let mut out = [7.0; 2];
+            let (x, one) = ([value, 1.0], [1.0]);
+            let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
+            product(unit, Parts::Three, [2, 1, 1], x, one, to(&mut out, Into::Overwrite));
+            assert!(!out[0].is_finite() && out[1] == 1.0, "{value} gives {out:?}");
         }
     }
 
@@ -230,10 +347,11 @@ mod tests {
             for values_left in [true, false] {
                 let (x, one, mut out) = ([value; 3], [1.0], [7.0; 3]);
                 let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
+                let out_of = to(&mut out, Into::Overwrite);
                 if values_left {
-                    product(unit, [3, 1, 1], x, one, &mut out, Into::Overwrite);
+                    product(unit, Parts::One, [3, 1, 1], x, one, out_of);
                 } else {
-                    product(unit, [1, 1, 3], one, x.transposed(), &mut out, Into::Overwrite);
+                    product(unit, Parts::One, [1, 1, 3], one, x.transposed(), out_of);
                 }
                 for got in out {
                     assert!(got == want || got.is_nan() && want.is_nan(), "{value:e} becomes {got:e}, not {want:e}");
