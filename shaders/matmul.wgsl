@@ -4,7 +4,7 @@
 //   a           (m, k), or (k, m) where A_TRANSPOSED
 //   b           (k, n), or (n, k) where B_TRANSPOSED, as the weights of a Linear are
 //   bias        (n)
-//   residual    (m, n)
+//   residual    (m, n); what GELU was given, where its gradient is taken
 //   modulation  (m / tokens, modulation_width); the gate of a row's item starts at column `gate`
 //   out         (m, n)
 //   saved       (m, n): what the backward pass needs, A · B + bias
@@ -15,7 +15,7 @@
 // out with k outermost, so that the inner loop reads two vec4 for sixteen multiply-adds.
 // Launch: (ceil(n / 64), ceil(m / 64)) workgroups.
 
-import package::shared::gelu::gelu;
+import package::shared::gelu::{gelu, gelu_derivative};
 
 struct Parameters {
     m: u32,
@@ -29,7 +29,7 @@ struct Parameters {
 
 override A_TRANSPOSED: bool = false;
 override B_TRANSPOSED: bool = false;
-// 0: A · B, 1: out + A · B, 2: + bias, 3: gelu(+ bias), 4: residual + gate ⊙ (+ bias)
+// 0: A · B, 1: out + A · B, 2: + bias, 3: gelu(+ bias), 4: residual + gate ⊙ (+ bias), 5: A · B ⊙ gelu'(residual)
 override EPILOGUE: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -70,6 +70,10 @@ fn store(row: u32, column: u32, product: f32) {
     }
     if EPILOGUE == 1u {
         out[i] += product;
+        return;
+    }
+    if EPILOGUE == 5u {
+        out[i] = product * gelu_derivative(residual[i]);
         return;
     }
     let value = product + bias[column];

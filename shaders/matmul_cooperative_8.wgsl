@@ -9,7 +9,7 @@
 // memory to the epilogue, a matrix of each block at a time.
 // Launch: (ceil(n / 32), ceil(m / 32)) workgroups.
 
-import package::shared::gelu::gelu;
+import package::shared::gelu::{gelu, gelu_derivative};
 import package::shared::half::half;
 
 enable f16;
@@ -83,6 +83,10 @@ fn store(row: u32, column: u32, product: f32) {
     }
     if EPILOGUE == 1u {
         out[i] += product;
+        return;
+    }
+    if EPILOGUE == 5u {
+        out[i] = product * gelu_derivative(residual[i]);
         return;
     }
     let value = product + bias[column];

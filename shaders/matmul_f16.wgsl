@@ -5,7 +5,7 @@
 // Tiling: that of matmul.wgsl, in half the workgroup memory and half the traffic there (4 KiB).
 // Launch: (ceil(n / 64), ceil(m / 64)) workgroups of 16 × 16.
 
-import package::shared::gelu::gelu;
+import package::shared::gelu::{gelu, gelu_derivative};
 import package::shared::half::half;
 
 enable f16;
@@ -63,6 +63,10 @@ fn store(row: u32, column: u32, product: f32) {
     }
     if EPILOGUE == 1u {
         out[i] += product;
+        return;
+    }
+    if EPILOGUE == 5u {
+        out[i] = product * gelu_derivative(residual[i]);
         return;
     }
     let value = product + bias[column];

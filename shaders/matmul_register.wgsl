@@ -6,7 +6,7 @@
 // along the columns, so that they share their rows of A.
 // Launch: (ceil(n / 32), ceil(m / 64)) workgroups of 8 × 8.
 
-import package::shared::gelu::gelu;
+import package::shared::gelu::{gelu, gelu_derivative};
 
 struct Parameters {
     m: u32,
@@ -44,6 +44,11 @@ fn store(row: u32, column: u32, product: vec4f) {
     }
     if EPILOGUE == 1u {
         out[i] += product;
+        return;
+    }
+    if EPILOGUE == 5u {
+        let x = residual[i];
+        out[i] = product * vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
         return;
     }
     let value = product + bias[column];

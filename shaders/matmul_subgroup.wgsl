@@ -7,7 +7,7 @@
 // lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
 // Launch: (ceil(n / 64), ceil(m / 32)) workgroups of 16.
 
-import package::shared::gelu::gelu;
+import package::shared::gelu::{gelu, gelu_derivative};
 import package::shared::subgroup::{lower, upper};
 
 struct Parameters {
@@ -46,6 +46,11 @@ fn store(row: u32, column: u32, product: vec4f) {
     }
     if EPILOGUE == 1u {
         out[i] += product;
+        return;
+    }
+    if EPILOGUE == 5u {
+        let x = residual[i];
+        out[i] = product * vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
         return;
     }
     let value = product + bias[column];

@@ -27,6 +27,8 @@ export KERNEL_OBSERVATIONS="${KERNEL_OBSERVATIONS:-$PWD/target/observations}"
 every_part=(checked trusted narrow wide hlsl swiftshader mesa languages tint platforms)
 swiftshader="$PWD/target/tools/swiftshader/vk_swiftshader_icd.json"
 skipped=()
+# The whole workspace is built, here as in test.sh: parts of it would need dependencies with other features.
+built="${CARGO_TARGET_DIR:-target}/debug"
 
 skip() {
     echo "SKIPPED: $1: $2" >&2
@@ -34,7 +36,7 @@ skip() {
 }
 
 run() {
-    cargo test --quiet --no-fail-fast --package tests "${@/#/--test=}"
+    cargo test --quiet --no-fail-fast --workspace "${@/#/--test=}"
 }
 
 part_checked() { run kernels gradients; }
@@ -83,7 +85,8 @@ part_tint() {
         skip tint "there is no Node.js, or no Dawn for it"
         return
     fi
-    cargo run --quiet --package tests --example export-shaders -- target/tools/shaders
+    cargo build --quiet --workspace --example export-shaders
+    "$built/examples/export-shaders" target/tools/shaders
     # Without a driver Tint still reads the shaders.
     (
         [ ! -f "$swiftshader" ] || export VK_DRIVER_FILES="$swiftshader"
@@ -119,5 +122,6 @@ if [ ${#skipped[@]} -ne 0 ]; then
     echo "SKIPPED: ${skipped[*]}" >&2
     [ "${BACKENDS_REQUIRED:-}" != 1 ] || exit 1
 elif [ $# -eq ${#every_part[@]} ]; then
-    cargo run --quiet --package tests --bin kernel-table -- "$KERNEL_OBSERVATIONS"
+    cargo build --quiet --workspace --bin kernel-table
+    "$built/kernel-table" "$KERNEL_OBSERVATIONS"
 fi

@@ -71,10 +71,10 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
     // A variant for subgroups does the same work.
     let (operations, words) = match span.kernel.name.trim_end_matches("_subgroup") {
         // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
-        // what it reads (what is added to, or a residual) and saves is moved.
+        // what it reads (what is added to, a residual, or what GELU was given) and saves is moved.
         name if name.starts_with("matmul") => {
             let (m, n, k) = (p("m")?, p("n")?, p("k")?);
-            let reads_more = [1.0, 4.0].contains(&constant("EPILOGUE")?);
+            let reads_more = [1.0, 4.0, 5.0].contains(&constant("EPILOGUE")?);
             let outputs = 1.0 + f64::from(u8::from(reads_more)) + p("save")?;
             (2.0 * m * n * k, m * k + k * n + outputs * m * n)
         }

@@ -219,7 +219,6 @@ impl Dit {
         let x = tape.gated_linear(&h, block.projection, x, &modulation, chunk(2))?;
 
         let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4), self.config.variant.mlp_epsilon)?;
-        let h = tape.linear(&h, block.fc1, Activation::Gelu)?;
-        tape.gated_linear(&h, block.fc2, &x, &modulation, chunk(5))
+        tape.feed_forward(&h, [block.fc1, block.fc2], &x, &modulation, chunk(5))
     }
 }

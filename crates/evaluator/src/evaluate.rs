@@ -93,13 +93,12 @@ impl Evaluator {
         first_of(&self.splits.test, counts)
     }
 
-    /// What real digits get in the place of `samples`: as many training digits of the same classes. The distance to
+    /// What real digits get in the place of others: the first training digits, `counts` of each class. The distance to
     /// the nearest training digit is that of test digits.
     ///
     /// # Errors
     /// As [`Evaluator::figures`].
-    pub fn floor(&self, stream: &mut Stream, samples: &Samples) -> Result<Figures> {
-        let counts = samples.counts();
+    pub fn floor(&self, stream: &mut Stream, counts: [usize; CLASSES]) -> Result<Figures> {
         self.compare(stream, &first_of(&self.splits.train, counts)?, &self.test_digits(counts)?)
     }
 

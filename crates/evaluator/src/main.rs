@@ -57,7 +57,7 @@ fn evaluate(args: &Evaluate) -> Result<()> {
         (None, None) => bail!("there is nothing to evaluate; give --weights or --samples"),
     };
     let figures = evaluator.figures(&mut stream, &samples)?;
-    let real = evaluator.floor(&mut stream, &samples)?;
+    let real = evaluator.floor(&mut stream, samples.counts())?;
     let held_out = evaluator.test_digits([100; samples::CLASSES])?;
     let losses = match model {
         Some(model) => Some(flow::loss_by_time(&mut stream, &model, &held_out.images, &held_out.labels, LOSS_BATCH)?),

@@ -8,11 +8,15 @@ use crate::evaluate::Figures;
 
 const SIZE: (u32, u32) = (1000, 420);
 
-/// Two charts side by side, the values evenly apart: Fréchet distance; accuracy, precision and recall.
+/// The colour of what real digits get.
+const GREY: [u8; 3] = [150; 3];
+
+/// Two charts side by side, the values evenly apart: Fréchet distance, with that of as many `real` digits as a level
+/// line; accuracy, precision, recall and coverage.
 ///
 /// # Errors
 /// What the library that draws reports.
-pub fn curves(title: &str, values: &[String], figures: &[Figures]) -> Result<DynamicImage> {
+pub fn curves(title: &str, values: &[String], figures: &[Figures], real: &Figures) -> Result<DynamicImage> {
     let last = values.len().saturating_sub(1) as f64;
     let label = |x: f64| {
         let index = x.round();
@@ -27,11 +31,14 @@ pub fn curves(title: &str, values: &[String], figures: &[Figures]) -> Result<Dyn
         Chart { title, x, y, labels, label: &label, legend: Corner::LowerRight, curves }
     };
     let highest = figures.iter().filter_map(|figures| figures.frechet_distance).fold(0.0, f64::max);
-    let distance = vec![curve(0, "Fréchet distance", |figures| figures.frechet_distance)];
+    let level = real.frechet_distance.map(|y| vec![(-0.2, y), (last + 0.2, y)]);
+    let floor = Curve { name: "of real digits".into(), colour: GREY, points: level.unwrap_or_default(), marked: false };
+    let distance = vec![floor, curve(0, "Fréchet distance", |figures| figures.frechet_distance)];
     let shares = vec![
         curve(0, "accuracy", |figures| Some(figures.accuracy)),
         curve(1, "precision", |figures| figures.precision),
         curve(2, "recall", |figures| figures.recall),
+        curve(3, "coverage", |figures| figures.coverage),
     ];
     charts_png(&[chart(1.1 * highest.max(0.1), distance), chart(1.02, shares)], SIZE)
 }

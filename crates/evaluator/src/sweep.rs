@@ -26,30 +26,35 @@ pub fn sweep(args: &Sweep) -> Result<()> {
     let mut stream = device.stream()?;
     let evaluator = Evaluator::new(&mut stream)?;
     let model = Dit::from_weights(&mut stream, &weights)?;
+    // Whatever the value, the same digits are asked for.
+    let real = evaluator.floor(&mut stream, [usize::from(args.drawing.count); samples::CLASSES])?;
     let mut all: Vec<Figures> = Vec::new();
-    let mut real = None;
     for (name, drawing) in names.iter().zip(&drawings) {
         let drawn = samples::draw(&mut stream, &model, drawing)?;
         let figures = evaluator.figures(&mut stream, &drawn)?;
-        let shown = [figures.frechet_distance, Some(figures.accuracy), figures.precision, figures.recall]
-            .map(|value| value.map_or("–".into(), |value| format!("{value:.3}")));
-        let [distance, accuracy, precision, recall] = shown;
-        say(format_args!(
-            "{name}: Fréchet distance {distance}, accuracy {accuracy}, precision {precision}, recall {recall}"
-        ));
-        if real.is_none() {
-            real = Some(evaluator.floor(&mut stream, &drawn)?);
-        }
+        say(format_args!("{name}: {}", in_a_line(&figures)));
         all.push(figures);
     }
+    say(format_args!("real digits: {}", in_a_line(&real)));
     let title = format!("{:?}", args.over).to_lowercase();
-    save_png(&args.out, &plot::curves(&title, &names, &all)?).context("--out")?;
+    save_png(&args.out, &plot::curves(&title, &names, &all, &real)?).context("--out")?;
     let points: Vec<_> =
         names.iter().zip(&all).map(|(value, figures)| json!({ "value": value, "figures": figures })).collect();
     let file = json!({ "over": title, "points": points, "real": real });
     write_atomically(&figures_path, |writer| Ok(serde_json::to_writer_pretty(writer, &file)?))?;
     say(format_args!("Wrote {} and {}", args.out.display(), figures_path.display()));
     Ok(())
+}
+
+fn in_a_line(figures: &Figures) -> String {
+    let Figures { frechet_distance, accuracy, precision, recall, coverage, black_pixels, .. } = *figures;
+    let shown = [frechet_distance, Some(accuracy), precision, recall, coverage, Some(black_pixels)]
+        .map(|value| value.map_or("–".into(), |value| format!("{value:.3}")));
+    let [distance, accuracy, precision, recall, coverage, black] = shown;
+    format!(
+        "Fréchet distance {distance}, accuracy {accuracy}, precision {precision}, recall {recall}, coverage {coverage}, \
+         black {black}"
+    )
 }
 
 fn defaults(over: Setting) -> Vec<String> {

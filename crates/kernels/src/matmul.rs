@@ -109,6 +109,11 @@ pub enum Epilogue<'a> {
         /// (m, n): gets a·b + bias, for the backward pass.
         saved: Option<&'a Buffer>,
     },
+    /// out = (a·b) ⊙ gelu'(x): the gradient at what GELU was given, where a·b is that at what it gave.
+    GeluBackward {
+        /// (m, n)
+        x: &'a Buffer,
+    },
 }
 
 /// The shaders that compute the same product.
@@ -258,8 +263,13 @@ impl MatMul<'_> {
                 parameters.gate = shape::dimension(kernel, "gate", gate)?;
                 4
             }
+            Epilogue::GeluBackward { x } => {
+                residual_of = x;
+                shape::expect(kernel, "x", x, &[m, n])?;
+                5
+            }
         };
-        if epilogue >= 2 {
+        if (2..=4).contains(&epilogue) {
             shape::expect(kernel, "bias", bias_of, &[n])?;
         }
         if let Some(saved) = saved_of {
@@ -328,6 +338,7 @@ fn run(
             let (gate, residual) = of_row(row);
             gate_residual_in_place(out, bias, gate, residual);
         }),
+        5 => Some(&|row, out, _| gelu_backward(out, &residual[row * n..][..n])),
         _ => None,
     };
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
@@ -359,6 +370,13 @@ fn gelu(product: &mut [f32], bias: &[f32], out: &mut [f32]) {
 fn gelu_in_place(row: &mut [f32], bias: &[f32]) {
     for (value, bias) in row.iter_mut().zip(bias) {
         *value = math::gelu(*value + bias);
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn gelu_backward(row: &mut [f32], x: &[f32]) {
+    for (value, x) in row.iter_mut().zip(x) {
+        *value *= math::gelu_derivative(*x);
     }
 }
 

@@ -94,3 +94,34 @@ fn gated_linear() {
         }
     });
 }
+
+/// B, T, width, hidden width.
+const FEED_FORWARD_SHAPES: [[usize; 4]; 5] =
+    [[1, 1, 1, 1], [2, 3, 5, 7], [3, 5, 17, 4], [2, 6, 8, 12], [1, 33, 20, 65]];
+
+#[test]
+pub fn feed_forward() {
+    on_each_device(|bench| {
+        for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
+            let (rows, columns) = (batch * tokens, 2 * width + 3);
+            let kernels = &launched(bench, GATED, [rows, hidden, width]);
+            let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
+            let graph = || {
+                let layers = Graph::new(seed).linear("fc1", hidden, width).linear("fc2", width, hidden);
+                layers.input("x", rows, width).input("residual", rows, width).input("modulation", batch, columns)
+            };
+            graph().check(bench, kernels, &case, |nodes| {
+                let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
+                let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
+                nodes.tape.feed_forward(&x, layers, &residual, &modulation, width + 2).unwrap()
+            });
+            graph().check(bench, kernels, format_args!("{case}, twice onto one residual"), |nodes| {
+                let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
+                let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
+                [1, width + 2].into_iter().fold(residual, |residual, gate| {
+                    nodes.tape.feed_forward(&x, layers, &residual, &modulation, gate).unwrap()
+                })
+            });
+        }
+    });
+}

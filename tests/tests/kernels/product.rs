@@ -26,9 +26,10 @@ enum End {
         width: usize,
         gate: usize,
     },
+    GeluBackward,
 }
 
-const ENDS: [End; 8] = [
+const ENDS: [End; 9] = [
     End::Overwrite,
     End::Add,
     End::Bias,
@@ -37,6 +38,7 @@ const ENDS: [End; 8] = [
     End::GateResidual { save: false, width: 6, gate: 2 },
     End::GateResidual { save: true, width: 6, gate: 5 },
     End::GateResidual { save: true, width: 2, gate: 0 },
+    End::GeluBackward,
 ];
 
 const LAYOUTS: [Layout; 3] = [Layout::Plain, Layout::BTransposed, Layout::ATransposed];
@@ -63,6 +65,14 @@ fn in_oracle(layout: Layout) -> oracle::Layout {
 /// b is divided by √k, so that results are near 1: where GELU bends.
 const TOLERANCE: Tolerance =
     Tolerance::new(1e-5, 1e-5, "a rounding of each of k terms that add up to something near 1, and GELU's own 1e-6");
+
+/// As [`TOLERANCE`], times a derivative of up to 1.13.
+const TOLERANCE_OF_GRADIENTS: Tolerance = Tolerance::new(
+    2e-5,
+    1e-5,
+    "a rounding of each of k terms, times GELU's derivative: drivers' tanh is good to about 1e-6, and \
+     (1 - tanh²) · x · slope amplifies it by up to 10",
+);
 
 /// Whether a variant rounds its operands to 16 bits.
 fn rounds(variant: Variant) -> bool {
@@ -101,7 +111,7 @@ fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: En
         .reads("bias", biases)
         .reads("residual", residuals)
         .reads("modulation", modulations)
-        .accumulates("out", before, m * n, TOLERANCE);
+        .accumulates("out", before, m * n, if end == End::GeluBackward { TOLERANCE_OF_GRADIENTS } else { TOLERANCE });
     let trial = if save { trial.writes("saved", m * n, TOLERANCE) } else { trial };
     trial
         .launch(move |bench, buffers| {
@@ -115,6 +125,7 @@ fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: En
                 End::GateResidual { .. } => {
                     Epilogue::GateResidual { bias, residual, modulation, modulation_width, gate, tokens, saved }
                 }
+                End::GeluBackward => Epilogue::GeluBackward { x: residual },
             };
             MatMul { a, b, out, layout, m, n, k, epilogue }.launch_variant(&mut bench.stream, variant)
         })
@@ -131,6 +142,10 @@ fn matmul_trial(variant: Variant, [m, n, k]: [usize; 3], layout: Layout, end: En
                 End::Bias => biased.clone(),
                 End::Gelu { .. } => biased.iter().map(|x| oracle::gelu(*x)).collect(),
                 End::GateResidual { .. } => (0..m * n).map(gated).collect(),
+                End::GeluBackward => {
+                    let slopes = residual.iter().map(|x| oracle::gelu_derivative(f64::from(*x)));
+                    product.iter().zip(slopes).map(|(product, slope)| product * slope).collect()
+                }
             };
             if save { vec![want, biased] } else { vec![want] }
         })
@@ -183,6 +198,9 @@ fn matmul_presets(bench: &mut Bench, variant: Variant) {
         for ([rows, out, inner], end) in linears {
             matmul_trial(variant, [rows, out, inner], Layout::BTransposed, end, 1).check(bench);
             matmul_trial(variant, [rows, inner, out], Layout::Plain, End::Overwrite, 2).check(bench);
+            if inner == 4 * d {
+                matmul_trial(variant, [rows, inner, out], Layout::Plain, End::GeluBackward, 4).check(bench);
+            }
             matmul_trial(variant, [out, inner, rows], Layout::ATransposed, End::Add, 3).check(bench);
         }
     }
@@ -219,7 +237,8 @@ fn matmul_values(bench: &mut Bench, variant: Variant, shape: [usize; 3]) {
         matmul_trial(variant, shape, layout, End::Overwrite, 1).poison(bench);
         matmul_trial(variant, shape, layout, End::Add, 1).poison(bench);
     }
-    for end in [End::Bias, End::Gelu { save: true }, End::GateResidual { save: true, width: 2, gate: 1 }] {
+    let gated = End::GateResidual { save: true, width: 2, gate: 1 };
+    for end in [End::Bias, End::Gelu { save: true }, gated, End::GeluBackward] {
         matmul_trial(variant, shape, Layout::BTransposed, end, 1).check_tiny(bench);
         matmul_trial(variant, shape, Layout::BTransposed, end, 1).poison(bench);
     }
@@ -287,6 +306,7 @@ pub fn matmul() {
         refuses(gate(&bias, &out, &modulation, 1, 0, None), "items without tokens", &["2 rows", "0 tokens"]);
         refuses(gate(&bias, &out, &modulation, 1, 3, None), "tokens that do not divide", &["2 rows", "3 tokens"]);
         refuses(gate(&bias, &out, &modulation, 1, 1, saved), "a wrong buffer to save to", &["`saved` has 12"]);
+        refuses(Epilogue::GeluBackward { x: &b }, "a wrong input of GELU", &["`x` has 12", "[2, 4]"]);
         matmul_sizes_refused(bench, Variant::Portable);
     });
 }

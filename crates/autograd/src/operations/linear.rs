@@ -1,6 +1,6 @@
-//! Linear layers, plain, with GELU, or gated onto a residual.
+//! Linear layers, plain, with GELU, or gated onto a residual; and two of them around GELU.
 
-use kernels::{ColumnSum, Epilogue, GateBackward, GeluBackward, Layout, MatMul};
+use kernels::{ColumnSum, Epilogue, GateBackward, GeluBackward, Layout, MatMul, Sequence};
 use runtime::{Buffer, Result};
 
 use crate::tape::Backward;
@@ -44,7 +44,7 @@ impl Tape<'_> {
                     out
                 }
             };
-            affine_backward(back, &x, weight, bias, &upstream)
+            affine_backward(back, &x, [weight, bias], &upstream)
         }))
     }
 
@@ -56,15 +56,65 @@ impl Tape<'_> {
     pub fn gated_linear(
         &mut self,
         x: &Variable,
-        [weight, bias]: [Parameter; 2],
+        linear: [Parameter; 2],
         residual: &Variable,
         modulation: &Variable,
         gate: usize,
     ) -> Result<Variable> {
+        let (out, gated) = self.gated_affine(x, linear, residual, modulation, gate)?;
+        let x = x.clone();
+        Ok(self.push(out, residual.rows(), residual.columns(), move |back, upstream| {
+            let Some(gated) = gated else { return Ok(()) };
+            let upstream = gated.backward(back, upstream)?;
+            affine_backward(back, &x, linear, &upstream)
+        }))
+    }
+
+    /// residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), the MLP of a block: as [`Tape::linear`] with
+    /// GELU and [`Tape::gated_linear`], but that the gradient goes through GELU where the second layer's product makes
+    /// it.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], and what the device reports.
+    pub fn feed_forward(
+        &mut self,
+        x: &Variable,
+        [first, second]: [[Parameter; 2]; 2],
+        residual: &Variable,
+        modulation: &Variable,
+        gate: usize,
+    ) -> Result<Variable> {
+        let (rows, width) = (x.rows(), self.parameters.shape(first[0])[0]);
+        let hidden = Variable::constant(self.allocate(rows, width)?, rows, width);
+        let before_gelu = if self.records() { Some(self.allocate(rows, width)?) } else { None };
+        let bias = &self.parameters.value(first[1]);
+        self.affine(x, first[0], hidden.value(), Epilogue::Gelu { bias, saved: before_gelu.as_ref() })?;
+        let (out, gated) = self.gated_affine(&hidden, second, residual, modulation, gate)?;
+        let x = x.clone();
+        Ok(self.push(out, residual.rows(), residual.columns(), move |back, upstream| {
+            let (Some(gated), Some(before_gelu)) = (gated, before_gelu) else { return Ok(()) };
+            let upstream = gated.backward(back, upstream)?;
+            parameters_backward(back, &hidden, second, &upstream)?;
+            let out = back.stream.allocate(before_gelu.len())?;
+            let epilogue = Epilogue::GeluBackward { x: &before_gelu };
+            input_backward(back, second[0], &upstream, &out, [rows, width], epilogue)?;
+            affine_backward(back, &x, first, &out)
+        }))
+    }
+
+    /// The value of [`Tape::gated_linear`], and what its gradient needs, if there will be one.
+    fn gated_affine(
+        &mut self,
+        x: &Variable,
+        [weight, bias]: [Parameter; 2],
+        residual: &Variable,
+        modulation: &Variable,
+        gate: usize,
+    ) -> Result<(Buffer, Option<Gated>)> {
         let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
         let sequence = super::sequence(rows, columns, modulation);
         let out = self.allocate(rows, columns)?;
-        let saved = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
+        let y = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
         let epilogue = Epilogue::GateResidual {
             bias: &self.parameters.value(bias),
             residual: residual.value(),
@@ -72,31 +122,11 @@ impl Tape<'_> {
             modulation_width: sequence.modulation_width,
             gate,
             tokens: sequence.tokens,
-            saved: saved.as_ref(),
+            saved: y.as_ref(),
         };
         self.affine(x, weight, &out, epilogue)?;
-        let (x, residual, modulation) = (x.clone(), residual.clone(), modulation.clone());
-        Ok(self.push(out, rows, columns, move |back, upstream| {
-            let Some(y) = saved else { return Ok(()) };
-            // A modulation that wants no gradient gets one all the same, and nobody reads it.
-            let out_modulation = match back.zeroed_target(&modulation)? {
-                Some(out) => out,
-                None => back.stream.allocate(modulation.value().len())?,
-            };
-            let out_y = back.stream.allocate(upstream.len())?;
-            GateBackward {
-                y: &y,
-                modulation: modulation.value(),
-                upstream: &upstream,
-                out_y: &out_y,
-                out_modulation: &out_modulation,
-                sequence,
-                gate,
-            }
-            .launch(back.stream)?;
-            back.give(&residual, upstream)?;
-            affine_backward(back, &x, weight, bias, &out_y)
-        }))
+        let (residual, modulation) = (residual.clone(), modulation.clone());
+        Ok((out, y.map(|y| Gated { y, residual, modulation, sequence, gate })))
     }
 
     fn affine(&mut self, x: &Variable, weight: Parameter, out: &Buffer, epilogue: Epilogue<'_>) -> Result<()> {
@@ -114,29 +144,81 @@ impl Tape<'_> {
     }
 }
 
+/// residual + gate ⊙ y
+struct Gated {
+    y: Buffer,
+    residual: Variable,
+    modulation: Variable,
+    sequence: Sequence,
+    gate: usize,
+}
+
+impl Gated {
+    /// From the gradient at the sum to those of the residual and of the gate, and that of y, which it returns.
+    fn backward(self, back: &mut Backward<'_, '_>, upstream: Buffer) -> Result<Buffer> {
+        // A modulation that wants no gradient gets one all the same, and nobody reads it.
+        let out_modulation = match back.zeroed_target(&self.modulation)? {
+            Some(out) => out,
+            None => back.stream.allocate(self.modulation.value().len())?,
+        };
+        let out_y = back.stream.allocate(upstream.len())?;
+        GateBackward {
+            y: &self.y,
+            modulation: self.modulation.value(),
+            upstream: &upstream,
+            out_y: &out_y,
+            out_modulation: &out_modulation,
+            sequence: self.sequence,
+            gate: self.gate,
+        }
+        .launch(back.stream)?;
+        back.give(&self.residual, upstream)?;
+        Ok(out_y)
+    }
+}
+
+fn into(accumulate: bool) -> Epilogue<'static> {
+    if accumulate { Epilogue::Add } else { Epilogue::Overwrite }
+}
+
 /// From the gradient at x · weightᵀ + bias, (rows, out), to those of x, weight and bias.
-fn affine_backward(
+fn affine_backward(back: &mut Backward<'_, '_>, x: &Variable, linear: [Parameter; 2], upstream: &Buffer) -> Result<()> {
+    if let Some((out, accumulate)) = back.target(x)? {
+        input_backward(back, linear[0], upstream, &out, [x.rows(), x.columns()], into(accumulate))?;
+    }
+    parameters_backward(back, x, linear, upstream)
+}
+
+/// From the gradient at x · weightᵀ + bias, (rows, out), to that of x, which is (rows, inner).
+fn input_backward(
+    back: &mut Backward<'_, '_>,
+    weight: Parameter,
+    upstream: &Buffer,
+    out: &Buffer,
+    [rows, inner]: [usize; 2],
+    epilogue: Epilogue<'_>,
+) -> Result<()> {
+    MatMul {
+        a: upstream,
+        b: &back.parameters.value(weight),
+        out,
+        layout: Layout::Plain,
+        m: rows,
+        n: inner,
+        k: back.parameters.shape(weight)[0],
+        epilogue,
+    }
+    .launch(back.stream)
+}
+
+/// From the gradient at x · weightᵀ + bias, (rows, out), to those of weight and bias.
+fn parameters_backward(
     back: &mut Backward<'_, '_>,
     x: &Variable,
-    weight: Parameter,
-    bias: Parameter,
+    [weight, bias]: [Parameter; 2],
     upstream: &Buffer,
 ) -> Result<()> {
     let (rows, columns, inner) = (x.rows(), back.parameters.shape(weight)[0], x.columns());
-    let into = |accumulate| if accumulate { Epilogue::Add } else { Epilogue::Overwrite };
-    if let Some((out, accumulate)) = back.target(x)? {
-        MatMul {
-            a: upstream,
-            b: &back.parameters.value(weight),
-            out: &out,
-            layout: Layout::Plain,
-            m: rows,
-            n: inner,
-            k: columns,
-            epilogue: into(accumulate),
-        }
-        .launch(back.stream)?;
-    }
     let (out, accumulate) = back.parameter_target(weight);
     MatMul {
         a: upstream,

@@ -22,7 +22,7 @@ impl<'a> Strided<'a> {
     }
 
     /// Without the rows before this one.
-    pub(super) fn from_row(self, row: usize) -> Self {
+    pub(super) fn skip_rows(self, row: usize) -> Self {
         Self { data: &self.data[row * self.row_stride..], ..self }
     }
 

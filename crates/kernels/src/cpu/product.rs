@@ -70,7 +70,7 @@ pub(crate) fn product(
     let into = to.into;
     to.in_pieces(parallel::rows_a_task(n), n, |first, out, finish| {
         let sizes = [out.len() / n, k, n];
-        gemm(sizes, 1.0, a.from_row(first), b, out, n, into, Threads::One);
+        gemm(sizes, 1.0, a.skip_rows(first), b, out, n, into, Threads::One);
         finish(0, out);
     });
 }
