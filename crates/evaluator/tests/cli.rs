@@ -102,6 +102,26 @@ fn a_single_image_has_those_figures_that_one_can_have() {
 }
 
 #[test]
+fn a_sweep_is_a_picture_with_the_figures_beside_it() {
+    let place = Place::new();
+    let mnist = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/mnist.safetensors");
+    let flags = "--over steps --values 1,4 --count 2 --out steps.png";
+    let said = place.works(&format!("sweep --device cpu --weights {mnist} {flags}"));
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("1: Fréchet distance ") && lines[1].starts_with("4: Fréchet distance "), "{said}");
+    assert!(lines[2].starts_with("real digits: ") && lines[3] == "Wrote steps.png and steps.json", "{said}");
+    let picture = image::open(place.path("steps.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (1000, 420));
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(place.path("steps.json")).unwrap()).unwrap();
+    let accuracy = |at: &serde_json::Value| at["accuracy"].as_f64().unwrap();
+    let points = json["points"].as_array().unwrap();
+    assert_eq!(points.iter().map(|point| point["value"].as_str().unwrap()).collect::<Vec<_>>(), ["1", "4"]);
+    // A single step draws the mean of a class at best, and nothing of what real digits have.
+    assert!(points[0]["figures"]["black_pixels"].as_f64().unwrap() < json["real"]["black_pixels"].as_f64().unwrap());
+    assert!(accuracy(&json["real"]) > 0.9, "{json}");
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_named() {
     let place = Place::new();
     place.refuses("", &["--weights"]);

@@ -2,9 +2,13 @@
 
 use clap::ValueEnum;
 use dit::{Config, FlowPath, Variant};
+use flow::TimeSampling;
 
 /// What multiplies t before its features are taken: see [`Config::time_scale`].
 const TIME_SCALE: f32 = 1000.0;
+
+/// Times for digits: more of the middle of the way, and still enough of its ends (docs/recipe.md).
+const MIDDLE: TimeSampling = TimeSampling::LogitNormal { mean: 0.0, deviation: 1.5 };
 
 /// A named set of sizes and defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,6 +37,8 @@ pub struct Defaults {
     pub average_decay: f64,
     /// Passes over the images.
     pub epochs: f64,
+    /// How times are drawn.
+    pub times: TimeSampling,
 }
 
 impl Preset {
@@ -67,11 +73,19 @@ impl Preset {
 
     /// What goes with the sizes.
     pub fn defaults(self) -> Defaults {
+        let of = |batch, rate, warmup, average_decay, epochs, times| Defaults {
+            batch,
+            rate,
+            warmup,
+            average_decay,
+            epochs,
+            times,
+        };
         match self {
-            Self::Tiny => Defaults { batch: 64, rate: 2e-3, warmup: 100, average_decay: 0.995, epochs: 2.0 },
-            Self::Small => Defaults { batch: 64, rate: 1e-3, warmup: 200, average_decay: 0.999, epochs: 8.0 },
-            Self::Base => Defaults { batch: 128, rate: 5e-4, warmup: 500, average_decay: 0.9995, epochs: 30.0 },
-            Self::Colour => Defaults { batch: 64, rate: 7e-4, warmup: 200, average_decay: 0.999, epochs: 10.0 },
+            Self::Tiny => of(64, 4e-3, 100, 0.995, 2.0, MIDDLE),
+            Self::Small => of(64, 4e-3, 200, 0.999, 8.0, MIDDLE),
+            Self::Base => of(128, 5e-4, 500, 0.9995, 30.0, MIDDLE),
+            Self::Colour => of(64, 7e-4, 200, 0.999, 10.0, TimeSampling::Uniform),
         }
     }
 }

@@ -79,10 +79,10 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     pub path: Option<FlowPath>,
 
-    /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD [default: uniform]
+    /// At which times on the way from noise, 0, to image, 1, to train: uniform, or logit-normal:MEAN,STD [default: by preset]
     ///
-    /// Logit-normal times gather in the middle, where there is most to learn (arXiv 2403.03206): try
-    /// logit-normal:0,1. A mean above 0 moves them towards the image, below 0 towards the noise; the paper's
+    /// Logit-normal times gather in the middle, where there is most to learn (arXiv 2403.03206): that paper's are
+    /// logit-normal:0,1, and digits came out best with logit-normal:0,1.5. A mean above 0 moves them towards the image, below 0 towards the noise; the paper's
     /// times run the other way.
     #[arg(long, value_name = "HOW")]
     pub time_sampling: Option<TimeSampling>,

@@ -66,7 +66,7 @@ impl Settings {
             average_decay: defaults.average_decay,
             weight_decay: weight_decay(),
             label_dropout: label_dropout(),
-            times: TimeSampling::default(),
+            times: defaults.times,
             seed: 0,
             steps: steps_of(defaults.epochs, batch, train.count())?,
         };
