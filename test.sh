@@ -14,7 +14,7 @@ export NODEVICE_SELECT=1
 adapter="${KERNEL_TEST_ADAPTER:-llvmpipe}"
 
 found() {
-    "${CARGO_TARGET_DIR:-target}/debug/sampler" --list-devices | grep --ignore-case --quiet -- "$adapter"
+    "${CARGO_TARGET_DIR:-target}/debug/sampler" --list-devices | grep --ignore-case -- "$adapter" >/dev/null
 }
 
 install_llvmpipe() {

@@ -30,10 +30,13 @@ pub fn curves(title: &str, values: &[String], figures: &[Figures], real: &Figure
         let (x, y, labels) = (-0.2..last + 0.2, 0.0..highest, values.len());
         Chart { title, x, y, labels, label: &label, legend: Corner::LowerRight, curves }
     };
-    let highest = figures.iter().filter_map(|figures| figures.frechet_distance).fold(0.0, f64::max);
-    let level = real.frechet_distance.map(|y| vec![(-0.2, y), (last + 0.2, y)]);
-    let floor = Curve { name: "of real digits".into(), colour: GREY, points: level.unwrap_or_default(), marked: false };
-    let distance = vec![floor, curve(0, "Fréchet distance", |figures| figures.frechet_distance)];
+    let highest = figures.iter().chain([real]).filter_map(|figures| figures.frechet_distance).fold(0.0, f64::max);
+    let floor = real.frechet_distance.map(|y| {
+        let points = vec![(-0.2, y), (last + 0.2, y)];
+        Curve { name: "of real digits".into(), colour: GREY, points, marked: false }
+    });
+    let distance = curve(0, "Fréchet distance", |figures| figures.frechet_distance);
+    let distance = floor.into_iter().chain([distance]).collect();
     let shares = vec![
         curve(0, "accuracy", |figures| Some(figures.accuracy)),
         curve(1, "precision", |figures| figures.precision),

@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
 
-use crate::cpu::bfloat16::{self, Parts};
+use crate::cpu::bfloat16::Parts;
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::{Destination, Finish, product};
 use crate::cpu::{math, parallel};
@@ -299,20 +299,16 @@ impl MatMul<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, |sizes, a, b, to| product(MatrixUnit::get(), sizes, a, b, to));
+    run(parameters, arguments, MatrixUnit::get().map(|unit| (unit, Parts::Three)));
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
     let Some(unit) = MatrixUnit::get() else { unreachable!("launched on a CPU without a matrix unit") };
-    run(parameters, arguments, |sizes, a, b, to| bfloat16::product(unit, Parts::One, sizes, a, b, to));
+    run(parameters, arguments, Some((unit, Parts::One)));
 }
 
-/// The product by `multiply`, which is told (m, k, n), and the epilogue.
-fn run(
-    parameters: &[u8],
-    arguments: Arguments<'_>,
-    multiply: impl FnOnce([usize; 3], Strided<'_>, Strided<'_>, Destination<'_>),
-) {
+/// The product, as [`product`] is told to make it, and the epilogue.
+fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Parts)>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let epilogue = arguments.constant("EPILOGUE") as u32;
     let (a_transposed, b_transposed) =
@@ -348,7 +344,7 @@ fn run(
     } else {
         Destination { out: out.write(), into, finish, beside: &mut [] }
     };
-    multiply([m, k, n], a, b, to);
+    product(unit, [m, k, n], a, b, to);
 }
 
 #[multiversion(targets = "simd")]

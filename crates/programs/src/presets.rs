@@ -73,19 +73,24 @@ impl Preset {
 
     /// What goes with the sizes.
     pub fn defaults(self) -> Defaults {
-        let of = |batch, rate, warmup, average_decay, epochs, times| Defaults {
-            batch,
-            rate,
-            warmup,
-            average_decay,
-            epochs,
-            times,
-        };
         match self {
-            Self::Tiny => of(64, 4e-3, 100, 0.995, 2.0, MIDDLE),
-            Self::Small => of(64, 4e-3, 200, 0.999, 8.0, MIDDLE),
-            Self::Base => of(128, 5e-4, 500, 0.9995, 30.0, MIDDLE),
-            Self::Colour => of(64, 7e-4, 200, 0.999, 10.0, TimeSampling::Uniform),
+            Self::Tiny => {
+                Defaults { batch: 64, rate: 4e-3, warmup: 100, average_decay: 0.995, epochs: 2.0, times: MIDDLE }
+            }
+            Self::Small => {
+                Defaults { batch: 64, rate: 4e-3, warmup: 200, average_decay: 0.999, epochs: 8.0, times: MIDDLE }
+            }
+            Self::Base => {
+                Defaults { batch: 128, rate: 5e-4, warmup: 500, average_decay: 0.9995, epochs: 30.0, times: MIDDLE }
+            }
+            Self::Colour => Defaults {
+                batch: 64,
+                rate: 7e-4,
+                warmup: 200,
+                average_decay: 0.999,
+                epochs: 10.0,
+                times: TimeSampling::Uniform,
+            },
         }
     }
 }

@@ -122,6 +122,20 @@ pub fn feed_forward() {
                     nodes.tape.feed_forward(&x, layers, &residual, &modulation, gate).unwrap()
                 })
             });
+            let values = |len: usize| Values::new(seed).normal(len);
+            let (residual, gates) = (values(rows * width), values(batch * columns));
+            let layers = || Graph::new(seed).linear("fc1", hidden, width).linear("fc2", width, hidden);
+            let constant = layers().input("x", rows, width);
+            constant.check(bench, kernels, format_args!("{case}, residual and modulation constant"), |nodes| {
+                let (x, residual) = (nodes.input("x"), nodes.constant(&residual, rows));
+                let modulation = nodes.constant(&gates, batch);
+                let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
+                nodes.tape.feed_forward(&x, layers, &residual, &modulation, 1).unwrap()
+            });
+            layers().input("x", rows, width).check(bench, kernels, format_args!("{case}, all of one"), |nodes| {
+                let (x, layers) = (nodes.input("x"), ["fc1", "fc2"].map(|name| nodes.linear(name)));
+                nodes.tape.feed_forward(&x, layers, &x, &x, 0).unwrap()
+            });
         }
     });
 }

@@ -66,7 +66,7 @@ fn in_oracle(layout: Layout) -> oracle::Layout {
 const TOLERANCE: Tolerance =
     Tolerance::new(1e-5, 1e-5, "a rounding of each of k terms that add up to something near 1, and GELU's own 1e-6");
 
-/// As [`TOLERANCE`], times a derivative of up to 1.13.
+/// As [`TOLERANCE`], times a derivative.
 const TOLERANCE_OF_GRADIENTS: Tolerance = Tolerance::new(
     2e-5,
     1e-5,

@@ -21,11 +21,6 @@ impl<'a> Strided<'a> {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
-    /// Without the rows before this one.
-    pub(super) fn skip_rows(self, row: usize) -> Self {
-        Self { data: &self.data[row * self.row_stride..], ..self }
-    }
-
     pub(super) fn assert_holds(&self, rows: usize, columns: usize) {
         assert!(
             last(rows, columns, self.row_stride, self.column_stride) < self.data.len(),

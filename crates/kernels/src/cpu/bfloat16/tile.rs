@@ -88,8 +88,8 @@ macro_rules! accumulate {
             "tilestored [{below} + {bytes}], tmm2",
             "tilestored [{below} + {bytes} + 64], tmm3",
             add = in(reg) u64::from($into == Into::Add),
-            out = in(reg) $out.as_mut_ptr(),
-            below = in(reg) $out.as_mut_ptr().add(LINES * $stride),
+            out = in(reg) $out,
+            below = in(reg) $out.add(LINES * $stride),
             bytes = in(reg) $stride * size_of::<f32>(),
             line = in(reg) 64_usize,
             a = inout(reg) $a.tiles.as_ptr() => _,
@@ -161,6 +161,7 @@ impl Tiles {
         let pieces = a.pieces();
         assert!(pieces > 0 && b.pieces() == pieces && a.parts == b.parts, "operands that do not fit together");
         assert!(stride >= BLOCK && (BLOCK - 1) * stride + BLOCK <= out.len(), "a block leaves its slice");
+        let out = out.as_mut_ptr();
         // SAFETY: this thread has the tiles, at 16 lines of 64 bytes, from `new` on until `drop`. What is read of an
         // operand are `pieces` times the tiles of a piece, which is what it has; `out` is borrowed mutably, and has 32
         // rows of 32 elements, as asserted. Nothing else is touched.
