@@ -26,6 +26,8 @@ use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
   trainer --resume runs/2026-01-31-mnist    go on where a run was left
   trainer --preset tiny --print-config > my.toml
   trainer --config my.toml --lr 5e-4        settings from a file, but for one
+  trainer --from runs/mine/weights.safetensors --epochs 4 --lr 1e-3
+                                            a second run that begins where a first one ended
   trainer --data path/to/fashion-mnist      other IDX files, gzipped or not
   trainer --data photos --image-size 32 --preset colour
                                             a folder with a subfolder of images for each class
@@ -39,6 +41,12 @@ pub struct Arguments {
     /// What differs from the preset's model.
     #[command(flatten)]
     pub model: ModelArgs,
+
+    /// Begin with these weights in place of random ones: to go on otherwise than a run did, or with other images
+    ///
+    /// The model has their sizes, and steps are counted anew. A run that is only to be lengthened is resumed.
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
 
     /// Steps to train
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "epochs")]

@@ -1,8 +1,10 @@
 //! What makes a run the run it is: stored in its checkpoint. Resuming changes the number of steps at most.
 
-use anyhow::bail;
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
 use datasets::Splits;
-use dit::Config;
+use dit::{Config, Weights};
 use flow::{AdamWOptions, TimeSampling, TrainOptions};
 use programs::Preset;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,9 @@ pub fn weight_decay() -> f32 {
 pub struct Settings {
     /// The model's sizes.
     pub model: Config,
+    /// The weights that it begins with, if not random ones.
+    #[serde(default)]
+    pub from: Option<PathBuf>,
     /// The images.
     pub data: Source,
     /// Images a step.
@@ -57,8 +62,11 @@ impl Settings {
         let defaults = preset.defaults();
         let train = &splits.train;
         let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
+        let beginning = arguments.from.as_ref().map(Weights::load).transpose()?;
+        let sizes = preset.config(train.side(), train.channels(), train.classes());
         let settings = Self {
-            model: preset.config(train.side(), train.channels(), train.classes()),
+            model: beginning.as_ref().map_or(sizes, |weights| weights.config),
+            from: None,
             data: Source::new(&arguments.data, train)?,
             batch,
             rate: defaults.rate,
@@ -70,7 +78,18 @@ impl Settings {
             seed: 0,
             steps: steps_of(defaults.epochs, batch, train.count())?,
         };
-        settings.with(arguments, train.count())
+        let settings = settings.with(arguments, train.count())?;
+        if let (Some(weights), Some(path)) = (beginning, &settings.from) {
+            let of_images =
+                Config { side: sizes.side, channels: sizes.channels, classes: sizes.classes, ..weights.config };
+            ensure!(
+                settings.model == weights.config && settings.model == of_images,
+                "{} has weights of another model: {}; leave out --preset and sizes, and take images of that kind",
+                path.display(),
+                serde_json::to_string(&weights.config)?
+            );
+        }
+        Ok(settings)
     }
 
     /// These settings with what the arguments say in their place; `images` is the number of training images.
@@ -84,8 +103,10 @@ impl Settings {
         if batch > images {
             bail!("--batch {batch} exceeds the {images} training images; choose a smaller one");
         }
+        let from = arguments.from.as_ref().map(std::path::absolute).transpose()?;
         Ok(Self {
             model,
+            from: from.or_else(|| self.from.clone()),
             data: self.data.moved(&arguments.data)?,
             batch,
             rate: arguments.lr.unwrap_or(self.rate),
@@ -123,6 +144,7 @@ impl Settings {
     /// The keys of a configuration that makes these settings, and their values in TOML.
     pub fn keys(&self) -> Vec<(&'static str, String)> {
         let text = |text: &str| toml::Value::from(text).to_string();
+        let from = self.from.as_ref().map(|path| ("from", text(&path.to_string_lossy())));
         let Config { patch, width, depth, heads, time_scale, path, .. } = self.model;
         let rest = [
             ("patch", patch.to_string()),
@@ -141,7 +163,7 @@ impl Settings {
             ("time-sampling", text(&self.times.to_string())),
             ("seed", self.seed.to_string()),
         ];
-        rest.into_iter().chain(self.data.keys()).collect()
+        from.into_iter().chain(rest).chain(self.data.keys()).collect()
     }
 
     /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.

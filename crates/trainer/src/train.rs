@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use datasets::Splits;
-use dit::Dit;
+use dit::{Dit, Weights};
 use flow::{Images, StepRecord, Training};
 use programs::say;
 use runtime::Stream;
@@ -88,7 +88,10 @@ impl<'a> Run<'a> {
     ) -> anyhow::Result<Self> {
         let folder = Folder::create(arguments.run.out.as_deref(), &splits.name)?;
         let records = Records::create(&folder)?;
-        let model = Dit::new(&mut stream, settings.model, settings.seed)?;
+        let model = match &settings.from {
+            Some(path) => Dit::from_weights(&mut stream, &Weights::load(path)?)?,
+            None => Dit::new(&mut stream, settings.model, settings.seed)?,
+        };
         let training = Training::new(&mut stream, model, images, settings.train_options())?;
         Ok(Self::new(arguments, settings, splits, folder, records, training, stream))
     }
@@ -159,9 +162,10 @@ impl<'a> Run<'a> {
         for note in &splits.notes {
             self.progress.say(&format!("Note: {note}"));
         }
-        self.progress.say(&match self.training.optimizer.steps {
-            0 => format!("{steps} steps into {root}"),
-            done => format!("Resuming {root} after step {done} of {steps}"),
+        self.progress.say(&match (self.training.optimizer.steps, &self.settings.from) {
+            (0, Some(from)) => format!("{steps} steps into {root}, from {}", from.display()),
+            (0, None) => format!("{steps} steps into {root}"),
+            (done, _) => format!("Resuming {root} after step {done} of {steps}"),
         });
         self.progress.say(&format!("Open {} in a browser to watch", self.folder.page().display()));
         let config = config::text(&self.settings, self.arguments);

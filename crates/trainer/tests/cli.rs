@@ -111,6 +111,13 @@ fn steps(path: &Path) -> Vec<u32> {
     lines(path)[1..].iter().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
 }
 
+/// All numbers of a safetensors file of f32, which begins with the length of its header.
+fn numbers(path: &Path) -> Vec<f32> {
+    let bytes = fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
 /// The records of a run's event file, by the lengths that they say they have.
 fn events(out: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(out.join("events.out.tfevents")).unwrap();
@@ -316,7 +323,7 @@ fn resuming_with_another_configuration_says_what_differs() {
     succeed(tiny(data.path(), &out, &["--steps", "2", "--sample-every", "0", "--checkpoint-every", "7"]));
     let before = fs::read(checkpoint(&out)).unwrap();
     let said = fail(resume(&out, &["--steps", "4", "--batch", "9", "--lr", "0.5", "--seed", "0"]), 1);
-    assert!(said.contains("began with batch = 8, not 9, and lr = 0.002, not 0.5; "), "{said}");
+    assert!(said.contains("began with batch = 8, not 9, and lr = 0.004, not 0.5; "), "{said}");
     let said = fail(resume(&out, &["--steps", "4", "--preset", "small"]), 1);
     assert!(said.contains("began with width = 64, not 128, and depth = 3, not 4, and heads = 2, not 4; "), "{said}");
     let config = out.join("config.toml");
@@ -330,10 +337,43 @@ fn resuming_with_another_configuration_says_what_differs() {
 
     // What is as it was may be said again, and how often to write is kept.
     fs::write(&config, &text).unwrap();
-    succeed(resume(&out, &["--steps", "4", "--batch", "8", "--lr", "2e-3"]));
+    succeed(resume(&out, &["--steps", "4", "--batch", "8", "--lr", "4e-3"]));
     let resumed = fs::read_to_string(&config).unwrap();
     assert_eq!(resumed, text.replace("steps = 2", "steps = 4"));
     assert!(resumed.contains("checkpoint-every = 7\n"));
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another_and_resumes_as_itself() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let [first, second, third] = ["first", "second", "third"].map(|name| folder.path().join(name));
+    succeed(tiny(data.path(), &first, &["--steps", "3", "--sample-every", "0"]));
+    let from = first.join("weights.safetensors");
+    // Steps of no length, which leave what it began with.
+    let still = ["--steps", "2", "--sample-every", "0", "--lr", "1e-30", "--from", from.to_str().unwrap()];
+    let said = succeed(tiny(data.path(), &second, &still));
+    assert!(said.contains("2 steps into ") && said.contains(&format!(", from {}", from.display())), "{said}");
+    let [before, after] = [&from, &second.join("weights.safetensors")].map(|path| numbers(path));
+    assert_eq!(before.len(), after.len());
+    // The average of equal numbers is rounded.
+    let worst = before.iter().zip(&after).map(|(a, b)| (a - b).abs() / a.abs().max(1e-3)).fold(0.0, f32::max);
+    assert!(worst <= 4.0 * f32::EPSILON, "{worst}");
+    let config = fs::read_to_string(second.join("config.toml")).unwrap();
+    assert!(config.contains(&format!("\nfrom = {:?}\n", from.display().to_string())), "{config}");
+    // Its own checkpoint is what it goes on with.
+    succeed(resume(&second, &["--steps", "4"]));
+    assert_eq!(steps(&second.join("metrics.csv")), [1, 2, 3, 4]);
+
+    let with = |more: &[&str]| tiny(data.path(), &third, &[&["--from", from.to_str().unwrap()], more].concat());
+    assert!(fail(with(&["--width", "32"]), 1).contains("has weights of another model: {"), "another width");
+    let cut = folder.path().join("cut.safetensors");
+    let bytes = fs::read(&from).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(fail(tiny(data.path(), &third, &["--from", cut.to_str().unwrap()]), 1).contains("cut.safetensors"));
+    assert!(fail(trainer(&["--from", cut.to_str().unwrap(), "--out", third.to_str().unwrap()]), 1).contains("cut"));
+    let digits = fail(trainer(&["--from", from.to_str().unwrap(), "--out", third.to_str().unwrap()]), 1);
+    assert!(digits.contains("take images of that kind"), "weights of 8 × 8 images, and MNIST: {digits}");
+    assert!(!third.exists(), "nothing is left by a run that did not start");
 }
 
 #[test]
