@@ -48,12 +48,13 @@ fn stem(name: &str) -> &str {
     if name.starts_with("matmul") { "matmul" } else { name.trim_end_matches("_subgroup") }
 }
 
-/// Sums of two gradients, what only classifiers have, and what other times, steps and guidance than the usual ones take:
-/// the measured model has none of these.
-const ELSEWHERE: [&str; 8] = [
+/// Sums of two gradients, what only classifiers have (GELU's gradient in a kernel of its own is among it), and what other
+/// times, steps and guidance than the usual ones take: the measured model has none of these.
+const ELSEWHERE: [&str; 9] = [
     "add",
     "cross_entropy",
     "cross_entropy_backward",
+    "gelu_backward",
     "guided_velocity",
     "logit_normal_time",
     "mean_pool",

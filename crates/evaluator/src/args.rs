@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use programs::{DeviceArgs, FlowArgs};
+use programs::{DeviceArgs, FlowArgs, GUIDANCE};
 
 /// Measures what a trained model's digits are worth
 ///
@@ -26,7 +26,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   evaluator --weights weights/mnist.safetensors
-          a hundred of each digit at guidance 3, and the table
+          a hundred of each digit, and the table
   evaluator --weights runs/mine/weights.safetensors --guidance 2 --json mine.json
           your own model, the figures into a file too
   evaluator --samples images.safetensors
@@ -79,7 +79,7 @@ pub struct Drawing {
     pub count: u16,
 
     /// The guidance scale s of v_null + s (v_class - v_null); 1 is none
-    #[arg(long, value_name = "SCALE", default_value_t = 3.0, allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "SCALE", default_value_t = GUIDANCE, allow_negative_numbers = true, value_parser = finite)]
     pub guidance: f32,
 
     /// The way from noise to image.

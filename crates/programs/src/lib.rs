@@ -31,7 +31,7 @@ mod trace;
 pub use animation::{GIF_LIMIT, save_gif};
 pub use charts::{Chart, Corner, Curve, PALETTE, charts_png, charts_svg};
 pub use device::DeviceArgs;
-pub use drawing::FlowArgs;
+pub use drawing::{FlowArgs, GUIDANCE};
 pub use files::{FileError, check_new_folder, check_writable, write_atomically, write_folder_atomically};
 pub use interval::Interval;
 pub use manual::ManualArgs;

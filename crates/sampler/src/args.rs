@@ -41,7 +41,7 @@ pub struct Args {
     ///
     /// The velocity is taken v_null + s (v_class - v_null): 1 is the model as it learned, more makes
     /// images plainer and less varied, 0 forgets the digit. Panels start from the same noise.
-    #[arg(long, value_name = "SCALES", default_value = "3", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCALES", default_value_t, allow_negative_numbers = true)]
     pub guidance: Scales,
 
     /// The way from noise to image.

@@ -12,6 +12,12 @@ pub struct Digits(Vec<u32>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scales(Vec<f32>);
 
+impl Default for Scales {
+    fn default() -> Self {
+        Self(vec![programs::GUIDANCE])
+    }
+}
+
 impl FromStr for Digits {
     type Err = String;
 

@@ -273,15 +273,15 @@ mod tests {
     #[test]
     fn a_plan_reads_well() {
         let cases = [
-            ("--digits 3,1 --count 4 --guidance 1,3.5", "16 images, 2 digits × 4; guidance 1,3.5, 50 steps"),
-            ("--digits 3 --count 1 --steps 1 --solver heun", "1 image, 1 digit × 1; guidance 3, 1 heun step"),
-            ("--prompt 2026 --compare steps=5,10", "8 images, the number 2026; guidance 3, steps 5,10"),
+            ("--digits 3,1 --count 4 --guidance 1,3.5", "16 images, 2 digits × 4; guidance 1,3.5, 30 steps"),
+            ("--digits 3 --count 1 --steps 1 --solver heun", "1 image, 1 digit × 1; guidance 1.7, 1 heun step"),
+            ("--prompt 2026 --compare steps=5,10", "8 images, the number 2026; guidance 1.7, steps 5,10"),
             (
                 "--grid 2x3 --compare solver=euler,rk4 --solver heun",
-                "12 images, 2 × 3; guidance 3, 50 steps, solver euler,rk4",
+                "12 images, 2 × 3; guidance 1.7, 30 steps, solver euler,rk4",
             ),
-            ("--interpolate 3..8", "40 images, from 3 to 8 in 10; guidance 3, 50 steps"),
-            ("--interpolate seeds=1..2", "100 images, from seed 1 to 2 in 10; guidance 3, 50 steps"),
+            ("--interpolate 3..8", "40 images, from 3 to 8 in 10; guidance 1.7, 30 steps"),
+            ("--interpolate seeds=1..2", "100 images, from seed 1 to 2 in 10; guidance 1.7, 30 steps"),
         ];
         for (flags, words) in cases {
             assert_eq!(plan(flags).to_string(), words);

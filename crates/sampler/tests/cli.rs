@@ -137,7 +137,7 @@ fn draws_what_was_asked_for() {
         "{said}"
     );
     assert!(
-        lines[lines.len() - 1].starts_with("Wrote samples.png (4 images, 2 digits × 2; guidance 3, 2 steps, "),
+        lines[lines.len() - 1].starts_with("Wrote samples.png (4 images, 2 digits × 2; guidance 1.7, 2 steps, "),
         "{said}"
     );
 
@@ -240,7 +240,7 @@ fn png(place: &Place, name: &str) -> image::DynamicImage {
 fn a_grid_takes_digits_in_turn() {
     let place = Place::new();
     let said = place.draw("--digits 3,1,4 --grid 2x4 --steps 1 --scale 1 --save-tensor n");
-    assert!(said.contains("(8 images, 2 × 4; guidance 3, 1 step, "), "{said}");
+    assert!(said.contains("(8 images, 2 × 4; guidance 1.7, 1 step, "), "{said}");
     assert_eq!(tensor::<i64>(&place.read("n"), "labels").1, [3, 1, 4, 3, 1, 4, 3, 1]);
     let picture = png(&place, "samples.png");
     assert_eq!((picture.width(), picture.height()), (4 * 30 + 2, 2 * 30 + 2));
@@ -305,7 +305,7 @@ fn an_interpolation_between_seeds_ends_in_both() {
 fn compared_values_are_panels() {
     let place = Place::new();
     let said = place.draw("--digits 4 --count 2 --compare steps=1,3 --save-tensor both --folder each");
-    assert!(said.contains("(4 images, 1 digit × 2; guidance 3, steps 1,3, "), "{said}");
+    assert!(said.contains("(4 images, 1 digit × 2; guidance 1.7, steps 1,3, "), "{said}");
     place.draw("--digits 4 --count 2 --steps 3 --save-tensor one --out one.png");
     let (both, one) = (place.read("both"), place.read("one"));
     let images = tensor::<f32>(&both, "images").1;
@@ -347,7 +347,7 @@ fn the_way_is_an_animation_or_a_strip() {
     let place = Place::with_good_files(&wavy_weights());
     let before = place.read("samples.png");
     let said = place.draw("--digits 3 --steps 10 --trajectory a.gif --scale 1");
-    assert!(said.contains("Wrote a.gif (11 moments of 1 image, 1 digit × 1; guidance 3, 10 steps, "), "{said}");
+    assert!(said.contains("Wrote a.gif (11 moments of 1 image, 1 digit × 1; guidance 1.7, 10 steps, "), "{said}");
     assert!(said.lines().count() == 2 && place.read("samples.png") == before, "nothing else is drawn");
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(place.read("a.gif"))).unwrap();
     let frames = image::AnimationDecoder::into_frames(decoder).collect_frames().unwrap();
@@ -418,7 +418,7 @@ fn a_picture_is_drawn_again_from_its_own_file() {
     place.draw("--digits 3,1 --count 2 --guidance-interval 0.25..1 --solver heun --scale 2 --steps 2 --seed 8 --guidance 1 --out by-hand.png");
     assert!(place.read("other.png") == place.read("by-hand.png"), "flags beside it win");
     let said = place.draw("--like prompt.png --digits 5 --count 1 --out five.png");
-    assert!(said.contains("(1 image, 1 digit × 1; guidance 3, 2 steps, "), "{said}");
+    assert!(said.contains("(1 image, 1 digit × 1; guidance 1.7, 2 steps, "), "{said}");
 
     let said = place.draw("--like sheet.png --weights w.safetensors --out w.png");
     assert!(
