@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn steps_are_described() {
         for (flags, wanted) in [
-            ("", "50 steps"),
+            ("", "30 steps"),
             ("--steps 1 --solver heun", "1 heun step"),
             ("--solver dopri5", "dopri5"),
             ("--sde sigma --steps 250", "250 sigma SDE steps"),
