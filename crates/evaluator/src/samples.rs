@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use bytemuck::pod_collect_to_vec;
 use dit::{Dit, Weights, read_tensor};
 use flow::sample;
-use indicatif::{ProgressBar, ProgressStyle};
+use programs::steps_bar;
 use runtime::Stream;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -66,7 +66,7 @@ pub fn draw(stream: &mut Stream, model: &Dit, drawing: &Drawing) -> Result<Sampl
     let options = drawing.flow.options(drawing.guidance, drawing.seed, batch);
     let wide: Vec<u32> = labels.iter().map(|label| u32::from(*label)).collect();
     let batches = wide.len().div_ceil(batch);
-    let bar = progress_bar((batches * options.steps) as u64);
+    let bar = steps_bar(batches * options.steps);
     let values = sample(stream, model, &wide, &options, |step| bar.set_position(step as u64))?;
     bar.finish_and_clear();
     ensure!(
@@ -75,15 +75,6 @@ pub fn draw(stream: &mut Stream, model: &Dit, drawing: &Drawing) -> Result<Sampl
         drawing.guidance
     );
     Ok(Samples { images: quantised(&values), labels })
-}
-
-/// On standard error, and only where that is a terminal.
-fn progress_bar(steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(steps);
-    if let Ok(style) = ProgressStyle::with_template("drawing {bar:40} {pos}/{len} steps, {elapsed} gone, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Reads digits as the sampler writes them.

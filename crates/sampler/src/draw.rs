@@ -3,8 +3,8 @@
 use anyhow::ensure;
 use dit::{Dit, Weights};
 use flow::{Moment, SampleOptions, noise, sample_counting, sample_from, trajectory};
-use indicatif::{ProgressBar, ProgressStyle};
-use programs::say;
+use indicatif::ProgressBar;
+use programs::{say, steps_bar};
 use runtime::{Device, Stream};
 
 use crate::args::Args;
@@ -28,7 +28,7 @@ pub fn draw(device: &Device, weights: &Weights, plan: &Plan, args: &Args) -> any
     let batch = args.batch.unwrap_or_else(|| default_batch(device, weights.config.tokens()));
     let batches = plan.labels.len().div_ceil(batch);
     let steps = |variant: &Variant| batches * variant.options(batch).steps;
-    let bar = progress_bar(plan.variants.iter().map(steps).sum());
+    let bar = steps_bar(plan.variants.iter().map(steps).sum());
     let (mut done, mut most) = (0, 0);
     let mut panel = |variant: &Variant| {
         let options = variant.options(batch);
@@ -63,7 +63,7 @@ pub fn draw_trajectory(
     let model = Dit::from_weights(&mut stream, &plan.weights(weights))?;
     args.trace.start(&mut stream)?;
     let options = plan.variants[0].options(plan.labels.len());
-    let bar = progress_bar(options.steps);
+    let bar = steps_bar(options.steps);
     let start = match plan.mixed_noise(&mut stream, &model, options.seed)? {
         Some(noise) => noise,
         None => noise(&mut stream, &model, options.seed, plan.labels.len())?,
@@ -104,13 +104,4 @@ fn finish(bar: &ProgressBar, args: &Args, stream: &mut Stream) -> anyhow::Result
 fn default_batch(device: &Device, tokens: usize) -> usize {
     let at_once = if device.is_hardware_gpu() { TOKENS_ON_GPU } else { TOKENS_ON_CPU };
     (at_once / tokens).max(1)
-}
-
-/// On standard error, and only where that is a terminal.
-fn progress_bar(steps: usize) -> ProgressBar {
-    let bar = ProgressBar::new(steps as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {elapsed} gone, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
