@@ -8,6 +8,8 @@ use dit::Config;
 use flow::{FlowPath, TimeSampling};
 use programs::{DeviceArgs, ManualArgs, Preset, TraceArgs};
 
+use crate::schedule::Schedule;
+
 /// Train a diffusion transformer by flow matching.
 ///
 /// Without arguments it trains on MNIST, which is built in, with the preset that suits the device:
@@ -60,13 +62,17 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = size)]
     pub batch: Option<usize>,
 
-    /// The learning rate after warm-up; from there it falls to zero along a cosine
+    /// The learning rate after warm-up
     #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub lr: Option<f64>,
 
     /// Steps over which the learning rate rises from zero
     #[arg(long, value_name = "STEPS")]
     pub warmup: Option<u32>,
+
+    /// What the learning rate does after warm-up [default: cosine]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub schedule: Option<Schedule>,
 
     /// The decay of the moving average of the weights, which is what samples; within [0, 1)
     #[arg(long, value_name = "DECAY", value_parser = fraction, allow_negative_numbers = true)]

@@ -13,6 +13,7 @@ mod page;
 mod previews;
 mod progress;
 mod records;
+mod schedule;
 mod settings;
 mod table;
 mod train;

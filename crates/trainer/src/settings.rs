@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::data::Source;
+use crate::schedule::Schedule;
 
 /// The share of labels dropped unless told otherwise (Ho and Salimans, 2207.12598).
 pub fn label_dropout() -> f32 {
@@ -38,6 +39,9 @@ pub struct Settings {
     pub rate: f64,
     /// Steps of warm-up.
     pub warmup: u32,
+    /// What the learning rate does after it.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// The decay of the moving average of the weights.
     pub average_decay: f64,
     /// The decay of the weights; like all below that have a default, older checkpoints do not have it.
@@ -51,7 +55,7 @@ pub struct Settings {
     pub times: TimeSampling,
     /// The seed of everything random.
     pub seed: u64,
-    /// Steps of the whole run, which the learning rate's cosine spans.
+    /// Steps of the whole run, which the learning rate's schedule spans.
     pub steps: u32,
 }
 
@@ -71,6 +75,7 @@ impl Settings {
             batch,
             rate: defaults.rate,
             warmup: defaults.warmup,
+            schedule: Schedule::default(),
             average_decay: defaults.average_decay,
             weight_decay: weight_decay(),
             label_dropout: label_dropout(),
@@ -111,6 +116,7 @@ impl Settings {
             batch,
             rate: arguments.lr.unwrap_or(self.rate),
             warmup: arguments.warmup.unwrap_or(self.warmup),
+            schedule: arguments.schedule.unwrap_or(self.schedule),
             average_decay: arguments.ema.unwrap_or(self.average_decay),
             weight_decay: arguments.weight_decay.unwrap_or(self.weight_decay),
             label_dropout: arguments.label_dropout.unwrap_or(self.label_dropout),
@@ -156,6 +162,7 @@ impl Settings {
             ("batch", self.batch.to_string()),
             ("lr", format!("{:?}", self.rate)),
             ("warmup", self.warmup.to_string()),
+            ("schedule", text(&self.schedule.name())),
             ("ema", format!("{:?}", self.average_decay)),
             ("weight-decay", format!("{:?}", self.weight_decay)),
             ("label-dropout", format!("{:?}", self.label_dropout)),
@@ -166,10 +173,10 @@ impl Settings {
         from.into_iter().chain(rest).chain(self.data.keys()).collect()
     }
 
-    /// The learning rate of a step, from 0 on: a linear rise, times half a cosine down to zero.
+    /// The learning rate of a step, from 0 on: a linear rise, times what the schedule leaves.
     pub fn rate_at(&self, step: u32) -> f32 {
         let rise = (f64::from(step) + 1.0) / f64::from(self.warmup.max(1));
-        let fall = 0.5 + 0.5 * (std::f64::consts::PI * f64::from(step) / f64::from(self.steps)).cos();
+        let fall = self.schedule.factor(f64::from(step) / f64::from(self.steps));
         (self.rate * rise.min(1.0) * fall) as f32
     }
 
@@ -222,5 +229,6 @@ mod tests {
         assert_eq!((options.label_dropout, options.times), (0.1, TimeSampling::Uniform));
         assert_eq!(options.adamw.weight_decay, 0.0);
         assert!(settings.model.path.is_cond_ot());
+        assert_eq!(settings.schedule, Schedule::Cosine);
     }
 }

@@ -274,12 +274,22 @@ fn a_configuration_repeats_a_run_and_flags_win() {
     assert_eq!(fs::read_to_string(second.join("config.toml")).unwrap(), text);
     assert_eq!(rows(&second), rows(&first));
     assert_eq!(succeed(with(&["--print-config"])), text, "what is printed is what is written");
-    let printed =
-        succeed(with(&["--print-config", "--epochs", "2", "--lr", "1e-9", "--time-sampling", "logit-normal:0,1"]));
+    let printed = succeed(with(&[
+        "--print-config",
+        "--epochs",
+        "2",
+        "--lr",
+        "1e-9",
+        "--time-sampling",
+        "logit-normal:0,1",
+        "--schedule",
+        "cooldown",
+    ]));
     for line in [
         "steps = 10",
         "lr = 1e-9",
         "time-sampling = \"logit-normal:0,1\"",
+        "schedule = \"cooldown\"",
         "path = \"polynomial:3\"",
         "batch = 8",
         "weight-decay = 0.01",
