@@ -39,7 +39,7 @@ pub struct Settings {
     pub rate: f64,
     /// Steps of warm-up.
     pub warmup: u32,
-    /// What the learning rate does after it.
+    /// What the learning rate does after it; a cosine in older checkpoints, which do not have it.
     #[serde(default)]
     pub schedule: Schedule,
     /// The decay of the moving average of the weights.
