@@ -17,7 +17,7 @@ struct Parameters {
 
 static KERNEL: Kernel = Kernel {
     name: "rms_norm",
-    wgsl: include_str!("rms_norm.wgsl"),
+    wgsl: Some(include_str!("rms_norm.wgsl")),
     parameters: &[
         Field { name: "rows", scalar: Scalar::U32 },
         Field { name: "width", scalar: Scalar::U32 },

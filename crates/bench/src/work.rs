@@ -68,8 +68,9 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
     let constant = |name| span.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     // A kernel that does `operations` for each of `elements` and moves `words` for each.
     let each = |elements: f64, operations: f64, words: f64| (operations * elements, words * elements);
-    // A variant for subgroups does the same work.
-    let (operations, words) = match span.kernel.name.trim_end_matches("_subgroup") {
+    // A variant for subgroups, or of half precision, does the same work.
+    let name = span.kernel.name.trim_end_matches("_subgroup").trim_end_matches("_half");
+    let (operations, words) = match name {
         // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
         // what it reads (what is added to, a residual, or what GELU was given) and saves is moved.
         name if name.starts_with("matmul") => {
@@ -77,6 +78,19 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
             let reads_more = [1.0, 4.0, 5.0].contains(&constant("EPILOGUE")?);
             let outputs = 1.0 + f64::from(u8::from(reads_more)) + p("save")?;
             (2.0 * m * n * k, m * k + k * n + outputs * m * n)
+        }
+        // Two products; what follows them is not counted. Moves x, the weights, the residual, the result, and what is saved.
+        "feed_forward" => {
+            let (rows, weights, [width, out_width]) = layers(span)?;
+            (2.0 * rows * weights, rows * (width + (2.0 + p("save")?) * out_width) + weights)
+        }
+        // Five products: the first layer's again, and two gradients of each. Moves x, its gradient and that of the
+        // result, the weights, and their gradients slice by slice.
+        "feed_forward_backward" => {
+            let (rows, weights, [width, out_width]) = layers(span)?;
+            let sums = length(span, "weight_1_sums")? + length(span, "weight_2_sums")?;
+            let operations = 2.0 * rows * (2.0 * weights + width * p("hidden")?);
+            (operations, rows * ((2.0 + p("accumulate")?) * width + out_width) + weights + sums)
         }
         // Two products of T² · Dh multiply-adds a head, and five operations a weight: scale, maximum,
         // exponential, sum, division. Moves q, k, v, the output, and a number a row.
@@ -182,6 +196,13 @@ fn heads(span: &KernelSpan) -> Option<(f64, f64, f64)> {
     let [tokens, heads, head_dim] = ["tokens", "heads", "head_dim"].map(|name| parameter(span, name));
     let (tokens, heads, batch) = (tokens?, heads?, batch(span)?);
     Some((batch * heads * tokens * tokens, batch * tokens, heads * head_dim?))
+}
+
+/// Rows of an MLP, elements of its two weights, and the widths before and after it.
+fn layers(span: &KernelSpan) -> Option<(f64, f64, [f64; 2])> {
+    let [rows, width, hidden, out_width] = ["rows", "width", "hidden", "out_width"].map(|name| parameter(span, name));
+    let (width, out_width) = (width?, out_width?);
+    Some((rows?, hidden? * (width + out_width), [width, out_width]))
 }
 
 /// Elements of a sequence, rows · D, and of a chunk of its modulation, B · D.

@@ -33,7 +33,7 @@
 /// The linked WGSL of a stem, as the build script left it.
 macro_rules! wgsl {
     ($stem:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/", $stem, ".wgsl"))
+        Some(include_str!(concat!(env!("OUT_DIR"), "/", $stem, ".wgsl")))
     };
 }
 
@@ -69,6 +69,8 @@ mod column_sum;
 mod cross_entropy;
 mod cross_entropy_backward;
 mod euler;
+mod feed_forward;
+mod feed_forward_backward;
 mod fill;
 mod flow_point;
 mod gate_backward;
@@ -112,6 +114,8 @@ pub use column_sum::ColumnSum;
 pub use cross_entropy::CrossEntropy;
 pub use cross_entropy_backward::CrossEntropyBackward;
 pub use euler::Euler;
+pub use feed_forward::FeedForward;
+pub use feed_forward_backward::FeedForwardBackward;
 pub use fill::Fill;
 pub use flow_point::FlowPoint;
 pub use gate_backward::GateBackward;

@@ -377,7 +377,7 @@ fn gelu_backward(row: &mut [f32], x: &[f32]) {
 }
 
 #[multiversion(targets = "simd")]
-fn gate_residual(product: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32], out: &mut [f32]) {
+pub(crate) fn gate_residual(product: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32], out: &mut [f32]) {
     for ((((value, bias), gate), residual), out) in product.iter_mut().zip(bias).zip(gate).zip(residual).zip(out) {
         *value += bias;
         *out = residual + gate * *value;
@@ -385,7 +385,7 @@ fn gate_residual(product: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f3
 }
 
 #[multiversion(targets = "simd")]
-fn gate_residual_in_place(row: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32]) {
+pub(crate) fn gate_residual_in_place(row: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32]) {
     for (((value, bias), gate), residual) in row.iter_mut().zip(bias).zip(gate).zip(residual) {
         *value = residual + gate * (*value + bias);
     }

@@ -58,8 +58,8 @@ impl Binding {
 pub struct Kernel {
     /// The stem of `shaders/NAME.wgsl`.
     pub name: &'static str,
-    /// The GPU body, linked WGSL with the entry point `main`.
-    pub wgsl: &'static str,
+    /// The GPU body, linked WGSL with the entry point `main`; none where a GPU is given several other kernels instead.
+    pub wgsl: Option<&'static str>,
     /// The parameter block, in order.
     pub parameters: &'static [Field],
     /// The storage bindings, in order.

@@ -9,13 +9,13 @@
 //!
 //! static DOUBLE: Kernel = Kernel {
 //!     name: "double",
-//!     wgsl: "
+//!     wgsl: Some("
 //!         struct Parameters { len: u32 }
 //!         @group(0) @binding(0) var<uniform> parameters: Parameters;
 //!         @group(0) @binding(1) var<storage, read_write> x: array<f32>;
 //!         @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
 //!             if id.x < parameters.len { x[id.x] *= 2.0; }
-//!         }",
+//!         }"),
 //!     parameters: &[Field { name: "len", scalar: Scalar::U32 }],
 //!     bindings: &[Binding::write("x")],
 //!     cpu: |_, arguments: Arguments<'_>| {

@@ -70,7 +70,10 @@ pub(crate) fn module(
     let text = match shaders.replacement.and_then(|replacement| replacement(kernel, constants)) {
         Some(ShaderCode(Code::SpirV(words))) => return spirv_module(device, kernel, words),
         Some(ShaderCode(Code::Wgsl(text))) => text.into(),
-        None => kernel.wgsl.into(),
+        None => match kernel.wgsl {
+            Some(text) => text.into(),
+            None => unreachable!("{} was launched on a GPU, and has a body for the CPU alone", kernel.name),
+        },
     };
     let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text) };
     if !shaders.trusted {

@@ -13,7 +13,7 @@ mod tools;
 pub use constants::{Constants, constants};
 pub use dxc::Dxc;
 pub use hlsl::{Hlsl, Registers};
-pub use modules::{ENTRY, Needs, for_each_module, module, specialise};
+pub use modules::{ENTRY, Needs, for_each_module, module, specialise, text};
 pub use spirv::{compiled_by_dxc, spirv_val};
 pub use tally::Tally;
 pub use tools::tool;

@@ -14,10 +14,15 @@ use super::constants;
 /// Every shader's entry point.
 pub const ENTRY: (ShaderStage, &str) = (ShaderStage::Compute, "main");
 
+/// The WGSL of a kernel, which those of the registry all have.
+pub fn text(kernel: &Kernel) -> &'static str {
+    kernel.wgsl.unwrap_or_else(|| panic!("{} has no body for GPUs", kernel.name))
+}
+
 /// The shader of a kernel.
 pub fn module(kernel: &Kernel) -> Module {
-    naga::front::wgsl::parse_str(kernel.wgsl)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)))
+    let text = text(kernel);
+    naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(text)))
 }
 
 /// What a shader needs beyond what WebGPU has everywhere.
@@ -36,7 +41,7 @@ pub enum Needs {
 impl Needs {
     /// What a kernel's shader enables or calls.
     pub fn of(kernel: &Kernel) -> Self {
-        let has = |text: &str| kernel.wgsl.contains(text);
+        let has = |needed: &str| text(kernel).contains(needed);
         if has("enable wgpu_cooperative_matrix;") {
             Needs::Matrices
         } else if has("enable f16;") {
@@ -79,7 +84,7 @@ fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
         Needs::Matrices => Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
     };
     let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module);
-    let info = info.unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)));
+    let info = info.unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(text(kernel))));
     (module, info)
 }
 

@@ -1,6 +1,7 @@
 //! Linear layers with each of their epilogues.
 
 use autograd::Activation;
+use kernels::FeedForward;
 use tests::harness::{Bench, Values, on_each_device};
 
 use crate::graph::Graph;
@@ -10,6 +11,8 @@ pub const KERNELS: &[&str] = &["matmul", "matmul_register", "column_sum", "gelu_
 const PLAIN: &[&str] = &["matmul", "column_sum"];
 const GELU: &[&str] = &["matmul", "column_sum", "gelu_backward"];
 const GATED: &[&str] = &["matmul", "column_sum", "gate_backward"];
+
+const AT_ONCE: &[&str] = &["feed_forward", "feed_forward_backward", "column_sum", "gate_backward"];
 
 /// Rows, outputs, inputs: one, primes, around the tiles, and multiples of 4, which software adapters
 /// have a kernel of their own for.
@@ -104,7 +107,10 @@ pub fn feed_forward() {
     on_each_device(|bench| {
         for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
             let (rows, columns) = (batch * tokens, 2 * width + 3);
-            let kernels = &launched(bench, GATED, [rows, hidden, width]);
+            let kernels = &match FeedForward::runs_on(&bench.stream) {
+                true => AT_ONCE.to_vec(),
+                false => launched(bench, GATED, [rows, hidden, width]),
+            };
             let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
             let graph = || {
                 let layers = Graph::new(seed).linear("fc1", hidden, width).linear("fc2", width, hidden);

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use kernels::{GaussianNoise, REGISTRY};
 use runtime::{Arguments, Binding, Field, Kernel, Launch, Scalar};
 use tests::harness::{Tolerance, on_each_device};
+use tests::languages::text;
 
 /// The CPU's Philox, the same file that the kernels' bodies use.
 #[allow(dead_code, unreachable_pub)] // of the file only one function is wanted here
@@ -44,7 +45,7 @@ fn main() {
 /// function that this needs.
 fn drawing(kernel: &Kernel) -> &'static str {
     // A linked shader has an empty line between its items.
-    let items = kernel.wgsl.split("\n\n");
+    let items = text(kernel).split("\n\n");
     let functions: Vec<(&str, &str)> =
         items.filter_map(|item| Some((item.strip_prefix("fn ")?.split_once('(')?.0, item))).collect();
     let philox = functions.iter().find(|(name, _)| name.ends_with("philox4x32"));
@@ -70,11 +71,11 @@ static FIELDS: [Field; 6] = [word("c0"), word("c1"), word("c2"), word("c3"), wor
 
 /// One for each kernel that draws, from that kernel's own shader.
 static DRAWING: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
-    let draws = REGISTRY.iter().filter(|kernel| kernel.wgsl.contains("philox4x32("));
+    let draws = REGISTRY.iter().filter(|kernel| text(kernel).contains("philox4x32("));
     let of = |kernel: &&Kernel| Kernel {
         // A name of its own: shaders may be replaced by name.
         name: Box::leak(format!("philox_of_{}", kernel.name).into_boxed_str()),
-        wgsl: drawing(kernel),
+        wgsl: Some(drawing(kernel)),
         parameters: &FIELDS,
         bindings: &BINDINGS,
         cpu,

@@ -6,6 +6,7 @@ mod arithmetic;
 mod attention;
 mod classification;
 mod embeddings;
+mod feed_forward;
 mod flow;
 mod known_answers;
 mod limits;

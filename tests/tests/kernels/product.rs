@@ -80,7 +80,7 @@ fn rounds(variant: Variant) -> bool {
 }
 
 /// The nearest number that both f16 and bfloat16 hold, zero for those below 2^-14: what rounding leaves as it is.
-fn in_half(value: f32) -> f32 {
+pub(super) fn in_half(value: f32) -> f32 {
     // 7 of the 23 bits of the fraction stay.
     let nearest = f32::from_bits((value.to_bits() + (1 << 15)) & !((1 << 16) - 1));
     if nearest.abs() < 2.0_f32.powi(-14) { 0.0 } else { nearest }
@@ -468,7 +468,7 @@ pub fn matmul_cooperative_16() {
 fn the_sizes_of_matrices_differ_in_nothing_else() {
     let text = |name: &str| {
         let kernel = kernels::REGISTRY.iter().find(|kernel| kernel.name == name).unwrap();
-        kernel.wgsl.to_owned()
+        tests::languages::text(kernel).to_owned()
     };
     let sixteen = text("matmul_cooperative_16").replace("16x16", "8x8").replace("SIZE = 16u", "SIZE = 8u");
     assert_eq!(sixteen, text("matmul_cooperative_8"));

@@ -1,6 +1,8 @@
 //! Linear layers, plain, with GELU, or gated onto a residual; and two of them around GELU.
 
-use kernels::{ColumnSum, Epilogue, GateBackward, GeluBackward, Layout, MatMul, Sequence};
+use kernels::{
+    ColumnSum, Epilogue, FeedForward, FeedForwardBackward, GateBackward, GeluBackward, Layout, MatMul, Sequence,
+};
 use runtime::{Buffer, Result};
 
 use crate::tape::Backward;
@@ -71,12 +73,82 @@ impl Tape<'_> {
     }
 
     /// residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), the MLP of a block: as [`Tape::linear`] with
-    /// GELU and [`Tape::gated_linear`], but that the gradient goes through GELU where the second layer's product makes
-    /// it.
+    /// GELU and [`Tape::gated_linear`]. Where a device has a kernel for the whole, what is between the layers is never
+    /// stored; elsewhere the gradient goes through GELU where the second layer's product makes it.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn feed_forward(
+        &mut self,
+        x: &Variable,
+        layers: [[Parameter; 2]; 2],
+        residual: &Variable,
+        modulation: &Variable,
+        gate: usize,
+    ) -> Result<Variable> {
+        if FeedForward::runs_on(self.stream) {
+            self.feed_forward_at_once(x, layers, residual, modulation, gate)
+        } else {
+            self.feed_forward_by_layers(x, layers, residual, modulation, gate)
+        }
+    }
+
+    fn feed_forward_at_once(
+        &mut self,
+        x: &Variable,
+        layers: [[Parameter; 2]; 2],
+        residual: &Variable,
+        modulation: &Variable,
+        gate: usize,
+    ) -> Result<Variable> {
+        let ([first, second], rows) = (layers, x.rows());
+        let [width, hidden, columns] =
+            [x.columns(), self.parameters.shape(first[0])[0], self.parameters.shape(second[0])[0]];
+        let sequence = super::sequence(rows, columns, modulation);
+        let out = self.allocate(rows, columns)?;
+        let y = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
+        let [weights, biases] = [0, 1].map(|i| layers.map(|layer| self.parameters.value(layer[i])));
+        FeedForward {
+            x: x.value(),
+            weights: weights.each_ref(),
+            biases: biases.each_ref(),
+            residual: residual.value(),
+            modulation: modulation.value(),
+            sequence,
+            gate,
+            widths: [width, hidden],
+            out: &out,
+            saved: y.as_ref(),
+        }
+        .launch(self.stream)?;
+        let gated = y.map(|y| Gated { y, residual: residual.clone(), modulation: modulation.clone(), sequence, gate });
+        let x = x.clone();
+        Ok(self.push(out, rows, columns, move |back, upstream| {
+            let Some(gated) = gated else { return Ok(()) };
+            let upstream = gated.backward(back, upstream)?;
+            // An x that wants no gradient gets one all the same, and nobody reads it.
+            let (out_x, accumulate) = match back.target(&x)? {
+                Some(target) => target,
+                None => (back.stream.allocate(x.value().len())?, false),
+            };
+            let targets = layers.map(|layer| layer.map(|parameter| back.parameter_target(parameter)));
+            let [out_weights, out_biases] = [0, 1].map(|i| targets.each_ref().map(|layer| (&layer[i].0, layer[i].1)));
+            FeedForwardBackward {
+                x: x.value(),
+                weights: weights.each_ref(),
+                bias: &biases[0],
+                upstream: &upstream,
+                rows,
+                widths: [width, hidden, columns],
+                out_x: (&out_x, accumulate),
+                out_weights,
+                out_biases,
+            }
+            .launch(back.stream)
+        }))
+    }
+
+    fn feed_forward_by_layers(
         &mut self,
         x: &Variable,
         [first, second]: [[Parameter; 2]; 2],

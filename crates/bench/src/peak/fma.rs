@@ -16,7 +16,7 @@ struct Parameters {
 
 static KERNEL: Kernel = Kernel {
     name: "fma",
-    wgsl: include_str!("../../shaders/fma.wgsl"),
+    wgsl: Some(include_str!("../../shaders/fma.wgsl")),
     parameters: &[
         Field { name: "rounds", scalar: Scalar::U32 },
         Field { name: "a", scalar: Scalar::F32 },

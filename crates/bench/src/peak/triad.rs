@@ -14,7 +14,7 @@ struct Parameters {
 
 static KERNEL: Kernel = Kernel {
     name: "triad",
-    wgsl: include_str!("../../shaders/triad.wgsl"),
+    wgsl: Some(include_str!("../../shaders/triad.wgsl")),
     parameters: &[Field { name: "factor", scalar: Scalar::F32 }],
     bindings: &[Binding::read("x"), Binding::read("y"), Binding::write("out")],
     cpu,

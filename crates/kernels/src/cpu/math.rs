@@ -85,6 +85,16 @@ pub(crate) fn gelu_derivative(x: f32) -> f32 {
     0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * slope
 }
 
+/// [`gelu`] and [`gelu_derivative`] for the price of one tanh.
+#[inline(always)]
+pub(crate) fn gelu_and_derivative(x: f32) -> (f32, f32) {
+    let bounded = x.clamp(-GELU_SATURATED, GELU_SATURATED);
+    let inner = SQRT_2_OVER_PI * (bounded + GELU_CUBIC * bounded * bounded * bounded);
+    let tanh = tanh(inner);
+    let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * bounded * bounded);
+    (0.5 * x * (1.0 + tanh), 0.5 * (1.0 + tanh) + 0.5 * bounded * (1.0 - tanh * tanh) * slope)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +144,14 @@ mod tests {
         assert_eq!((gelu(-1e3), gelu(1e3)), (0.0, 1e3));
         assert_eq!((gelu_derivative(-1e20), gelu_derivative(1e20)), (0.0, 1.0));
         assert!(gelu(f32::NAN).is_nan() && gelu_derivative(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn gelu_and_its_derivative_are_the_same_together() {
+        for x in (-1200..=1200).map(|i| i as f32 / 100.0).chain([-1e20, 1e20, f32::MIN_POSITIVE]) {
+            assert_eq!(gelu_and_derivative(x), (gelu(x), gelu_derivative(x)), "{x}");
+        }
+        let (value, derivative) = gelu_and_derivative(f32::NAN);
+        assert!(value.is_nan() && derivative.is_nan());
     }
 }

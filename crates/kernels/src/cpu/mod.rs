@@ -5,6 +5,7 @@ pub(crate) mod bfloat16;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 #[path = "bfloat16/elsewhere.rs"]
 pub(crate) mod bfloat16;
+pub(crate) mod feed_forward;
 pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod normal;

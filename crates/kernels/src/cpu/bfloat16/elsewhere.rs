@@ -22,3 +22,16 @@ pub(crate) fn product(
 ) {
     unreachable!("{unit:?} is of no use on this target, for {parts:?}");
 }
+
+pub(crate) mod feed_forward {
+    use super::Destination;
+    use crate::cpu::feed_forward::{FeedForward, Gradients};
+
+    pub(crate) fn forward(layers: FeedForward<'_>, _: Destination<'_>) {
+        unreachable!("{:?} is of no use on this target", layers.unit);
+    }
+
+    pub(crate) fn backward(layers: FeedForward<'_>, _: &[f32], _: Gradients<'_>) {
+        unreachable!("{:?} is of no use on this target", layers.unit);
+    }
+}

@@ -2,6 +2,7 @@
 //! bfloat16, or split into three parts that hold all of an f32, of whose nine products the six largest are added up:
 //! that is as near to the exact product as sums in f32 come.
 
+pub(crate) mod feed_forward;
 mod pack;
 mod tile;
 
@@ -73,42 +74,79 @@ impl Operands<'_> {
     }
 
     fn pack(&self, x: Strided<'_>, side: Side, lines: Range<usize>, inner: Range<usize>, tiles: &mut [Tile]) {
-        match self.parts {
-            Parts::One => pack::<1>(self.unit, x, side, lines, inner, tiles),
-            Parts::Three => pack::<3>(self.unit, x, side, lines, inner, tiles),
-        }
+        pack_parts(self.unit, self.parts, x, side, lines, inner, tiles);
     }
 
     /// out (+)= a block of rows of `a` · all blocks of columns of `b`, both in a range of the inner dimension; `b` is
     /// packed in `right`, and `out` has up to 32 rows.
     fn multiply(&self, tiles: &Tiles, block: usize, inner: &Range<usize>, right: &[Tile], out: &mut [f32], into: Into) {
         let [m, _, n] = self.sizes;
-        let (rows, parts) = (out.len() / n, self.parts);
         lend(&LEFT, self.tiles(inner), Tile::ZERO, |left| {
             self.pack(self.a, Side::Left, block_of(block, m), inner.clone(), left);
-            let a = Packed { tiles: left, parts };
-            for (column, right) in (0..n).step_by(BLOCK).zip(right.chunks_exact(left.len())) {
-                let b = Packed { tiles: right, parts };
-                // The unit is slower to multiply than this is to ask for what comes next.
-                prefetch(self.a, block_of(block + 1, m), inner.clone(), [column / BLOCK, self.right_blocks()]);
-                let columns = (n - column).min(BLOCK);
-                if [rows, columns] == [BLOCK; 2] {
-                    if column + BLOCK < n {
-                        prefetch_block(&out[column + BLOCK..], n);
-                    }
-                    tiles.multiply(a, b, &mut out[column..], n, into);
-                    continue;
-                }
-                // Blocks are whole in the unit.
-                let mut whole = [0.0; BLOCK * BLOCK];
-                tiles.multiply(a, b, &mut whole, BLOCK, Into::Overwrite);
-                for (out, whole) in out.chunks_exact_mut(n).zip(whole.chunks_exact(BLOCK)) {
-                    for (out, whole) in out[column..][..columns].iter_mut().zip(whole) {
-                        *out = if into == Into::Add { *out + whole } else { *whole };
-                    }
-                }
-            }
+            let left = Packed { tiles: left, parts: self.parts };
+            // The unit is slower to multiply than this is to ask for what comes next.
+            let next = block_of(block + 1, m);
+            let prefetch = |column| prefetch(self.a, next.clone(), inner.clone(), [column, self.right_blocks()]);
+            multiply_block(
+                tiles,
+                left,
+                right,
+                Rows { rows: out.len() / n, columns: n, stride: n, out },
+                into,
+                prefetch,
+            );
         });
+    }
+}
+
+/// As [`pack`], with as many parts as are asked for.
+fn pack_parts(
+    unit: MatrixUnit,
+    parts: Parts,
+    x: Strided<'_>,
+    side: Side,
+    lines: Range<usize>,
+    inner: Range<usize>,
+    tiles: &mut [Tile],
+) {
+    match parts {
+        Parts::One => pack::<1>(unit, x, side, lines, inner, tiles),
+        Parts::Three => pack::<3>(unit, x, side, lines, inner, tiles),
+    }
+}
+
+/// Rows of a product, up to 32.
+struct Rows<'a> {
+    out: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    /// From one row to the next.
+    stride: usize,
+}
+
+/// to (+)= a · b, where `left` is a block of rows of a, and `right` all blocks of columns of b. Calls `before` with the
+/// index of each block of columns.
+fn multiply_block(tiles: &Tiles, left: Packed<'_>, right: &[Tile], to: Rows<'_>, into: Into, before: impl Fn(usize)) {
+    let Rows { out, rows, columns, stride } = to;
+    for (column, right) in (0..columns).step_by(BLOCK).zip(right.chunks_exact(left.tiles.len())) {
+        let right = Packed { tiles: right, ..left };
+        before(column / BLOCK);
+        let width = (columns - column).min(BLOCK);
+        if [rows, width] == [BLOCK; 2] {
+            if column + BLOCK < columns {
+                prefetch_block(&out[column + BLOCK..], stride);
+            }
+            tiles.multiply(left, right, &mut out[column..], stride, into);
+            continue;
+        }
+        // Blocks are whole in the unit.
+        let mut whole = [0.0; BLOCK * BLOCK];
+        tiles.multiply(left, right, &mut whole, BLOCK, Into::Overwrite);
+        for (out, whole) in out.chunks_mut(stride).take(rows).zip(whole.chunks_exact(BLOCK)) {
+            for (out, whole) in out[column..][..width].iter_mut().zip(whole) {
+                *out = if into == Into::Add { *out + whole } else { *whole };
+            }
+        }
     }
 }
 

@@ -1,0 +1,143 @@
+//! The gradients of a block's MLP in one kernel, for CPUs with a matrix unit.
+
+use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
+
+use crate::cpu::bfloat16::Parts;
+use crate::cpu::feed_forward::{FeedForward as Layers, Gradients, SLICE};
+use crate::cpu::gemm::Into;
+use crate::cpu::{bfloat16, parallel};
+use crate::feed_forward::{of_precision, unit};
+use crate::{ColumnSum, shape};
+
+parameters! {
+    width: u32,
+    hidden: u32,
+    out_width: u32,
+    rows: u32,
+    accumulate: u32,
+}
+
+const BINDINGS: &[Binding] = &[
+    Binding::read("x"),
+    Binding::read("weight_1"),
+    Binding::read("bias_1"),
+    Binding::read("weight_2"),
+    Binding::read("upstream"),
+    Binding::write("out_x"),
+    Binding::write("weight_1_sums"),
+    Binding::write("bias_1_sums"),
+    Binding::write("weight_2_sums"),
+    Binding::write("bias_2_sums"),
+];
+
+/// Products as exact as in f32.
+static KERNEL: Kernel =
+    Kernel { name: "feed_forward_backward", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// Operands rounded to bfloat16.
+static HALF_KERNEL: Kernel =
+    Kernel { name: "feed_forward_backward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
+
+/// From the gradient at y = gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂ to those of x, of the weights and of the biases.
+/// It needs nothing of what the forward pass made: x · weight₁ᵀ, and its GELU, are made again, a few rows at a time.
+#[derive(Debug)]
+pub struct FeedForwardBackward<'a> {
+    /// (rows, in)
+    pub x: &'a Buffer,
+    /// (hidden, in) and (out, hidden)
+    pub weights: [&'a Buffer; 2],
+    /// (hidden): bias₁.
+    pub bias: &'a Buffer,
+    /// (rows, out): the gradient at y.
+    pub upstream: &'a Buffer,
+    /// Rows of x.
+    pub rows: usize,
+    /// in, hidden and out.
+    pub widths: [usize; 3],
+    /// As `x`: gets its gradient. Here and below with whether that is added to what is there.
+    pub out_x: (&'a Buffer, bool),
+    /// As `weights`: get their gradients.
+    pub out_weights: [(&'a Buffer, bool); 2],
+    /// (hidden) and (out): get those of the biases.
+    pub out_biases: [(&'a Buffer, bool); 2],
+}
+
+impl FeedForwardBackward<'_> {
+    /// Checks the shapes and launches the kernel, which sums over slices of the rows, and [`ColumnSum`] of the slices.
+    ///
+    /// # Errors
+    /// [`runtime::Error::Shape`], also where [`crate::FeedForward::runs_on`] is not true, and what [`Stream::launch`]
+    /// reports.
+    pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        let kernel = of_precision(stream, &KERNEL, &HALF_KERNEL)?;
+        let (rows, [width, hidden, out_width]) = (self.rows, self.widths);
+        shape::expect(kernel, "x", self.x, &[rows, width])?;
+        shape::expect(kernel, "out_x", self.out_x.0, &[rows, width])?;
+        shape::expect(kernel, "upstream", self.upstream, &[rows, out_width])?;
+        shape::expect(kernel, "weight_1", self.weights[0], &[hidden, width])?;
+        shape::expect(kernel, "weight_2", self.weights[1], &[out_width, hidden])?;
+        shape::expect(kernel, "bias_1", self.bias, &[hidden])?;
+        let slices = rows.div_ceil(SLICE);
+        let lens = [hidden * width, hidden, out_width * hidden, out_width];
+        let [of_weight_1, of_bias_1, of_weight_2, of_bias_2] = lens.map(|len| stream.allocate(slices * len));
+        let sums = [of_weight_1?, of_bias_1?, of_weight_2?, of_bias_2?];
+        stream.launch(&Launch {
+            kernel,
+            parameters: Parameters {
+                width: shape::dimension(kernel, "width", width)?,
+                hidden: shape::dimension(kernel, "hidden", hidden)?,
+                out_width: shape::dimension(kernel, "out_width", out_width)?,
+                rows: shape::dimension(kernel, "rows", rows)?,
+                accumulate: u32::from(self.out_x.1),
+            },
+            buffers: &[
+                self.x,
+                self.weights[0],
+                self.bias,
+                self.weights[1],
+                self.upstream,
+                self.out_x.0,
+                &sums[0],
+                &sums[1],
+                &sums[2],
+                &sums[3],
+            ],
+            constants: &[],
+            workgroups: [1; 3],
+        })?;
+        let ([weight_1, weight_2], [bias_1, bias_2]) = (self.out_weights, self.out_biases);
+        for (((out, accumulate), x), columns) in [weight_1, bias_1, weight_2, bias_2].into_iter().zip(&sums).zip(lens) {
+            ColumnSum { x, out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)?;
+        }
+        Ok(())
+    }
+}
+
+fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
+    run(parameters, arguments, Parts::Three);
+}
+
+fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
+    run(parameters, arguments, Parts::One);
+}
+
+fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
+    let parameters: Parameters = parallel::parameters(parameters);
+    let [x, weight_1, bias_1, weight_2, upstream, out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] =
+        arguments.take();
+    let layers = Layers {
+        unit: unit(),
+        parts,
+        widths: [parameters.width, parameters.hidden, parameters.out_width].map(|width| width as usize),
+        x: x.read(),
+        weights: [weight_1.read(), weight_2.read()],
+        bias: bias_1.read(),
+    };
+    let gradients = Gradients {
+        x: out_x.write(),
+        into_x: if parameters.accumulate != 0 { Into::Add } else { Into::Overwrite },
+        weights: [of_weight_1.write(), of_weight_2.write()],
+        biases: [of_bias_1.write(), of_bias_2.write()],
+    };
+    bfloat16::feed_forward::backward(layers, upstream.read(), gradients);
+}
