@@ -4,6 +4,7 @@ use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::parallel;
+use crate::cpu::scratch::with_scratch;
 use crate::shape;
 
 parameters! {
@@ -62,24 +63,27 @@ impl ColumnSum<'_> {
     }
 }
 
-/// Columns that one task sums: whole cache lines.
+/// Columns that one task sums at least: whole cache lines.
 const BLOCK: usize = 64;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [x, out] = arguments.take();
     let x = x.read::<f32>();
-    let columns = parameters.columns as usize;
-    parallel::blocks(out.write::<f32>(), BLOCK, |first, out| {
-        let mut sums = [0.0; BLOCK];
-        let sums = &mut sums[..out.len()];
-        for row in x.chunks_exact(columns) {
-            add(&row[first..][..sums.len()], sums);
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            let before = if parameters.accumulate != 0 { *out } else { 0.0 };
-            *out = before + parameters.scale * *sum;
-        }
+    let (rows, columns) = (parameters.rows as usize, parameters.columns as usize);
+    // Of few rows a task takes long pieces, as memory likes them.
+    let block = parallel::rows_a_task(rows).next_multiple_of(BLOCK);
+    parallel::blocks(out.write::<f32>(), block, |first, out| {
+        with_scratch(out.len(), |sums| {
+            sums.fill(0.0);
+            for row in x.chunks_exact(columns) {
+                add(&row[first..][..sums.len()], sums);
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                let before = if parameters.accumulate != 0 { *out } else { 0.0 };
+                *out = before + parameters.scale * *sum;
+            }
+        });
     });
 }
 

@@ -34,10 +34,11 @@ const BINDINGS: &[Binding] = &[
 ];
 
 /// Products as exact as in f32.
-static KERNEL: Kernel = Kernel { name: "feed_forward", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu };
+pub(crate) static KERNEL: Kernel =
+    Kernel { name: "feed_forward", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// Operands rounded to bfloat16.
-static HALF_KERNEL: Kernel =
+pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "feed_forward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// out = residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), with one gate for all the tokens of an item.

@@ -31,11 +31,11 @@ const BINDINGS: &[Binding] = &[
 ];
 
 /// Products as exact as in f32.
-static KERNEL: Kernel =
+pub(crate) static KERNEL: Kernel =
     Kernel { name: "feed_forward_backward", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// Operands rounded to bfloat16.
-static HALF_KERNEL: Kernel =
+pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "feed_forward_backward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// From the gradient at y = gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂ to those of x, of the weights and of the biases.

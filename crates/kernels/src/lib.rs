@@ -2,7 +2,7 @@
 //!
 //! A kernel is a stem: `shaders/silu.wgsl` is its GPU body; `silu.rs` here its host side, with the
 //! parameter block, the bindings, the shape checks, the launch geometry and the CPU body.
-//! Backward kernels stand beside forward ones. [`REGISTRY`] names them all, and `docs/tour.md` walks
+//! Backward kernels stand beside forward ones. [`REGISTRY`] names them all but [`CPU_KERNELS`], and `docs/tour.md` walks
 //! a digit through each.
 //!
 //! Launching a kernel is filling in a struct:
@@ -140,7 +140,7 @@ pub use mse::Mse;
 pub use mse_backward::MseBackward;
 pub use patchify::{PatchOrder, Patchify};
 pub use path::{Coefficients, FlowPath};
-pub use registry::REGISTRY;
+pub use registry::{CPU_KERNELS, REGISTRY};
 pub use scaled_error::ScaledError;
 pub use sequence::Sequence;
 pub use silu::Silu;

@@ -2,7 +2,7 @@
 
 use runtime::Kernel;
 
-/// Every kernel. A shader without an entry here, or an entry without a test, fails the tests.
+/// Every kernel of all devices. A shader without an entry here, or an entry without a test, fails the tests.
 pub static REGISTRY: &[&Kernel] = &[
     &crate::adamw::KERNEL,
     &crate::add::KERNEL,
@@ -51,4 +51,13 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::time_features::KERNEL,
     &crate::uniform_time::KERNEL,
     &crate::unpatchify::KERNEL,
+];
+
+/// Kernels that CPUs with a matrix unit have beside those, and that have no shader: a GPU is given several others for each.
+/// One without a test fails the tests.
+pub static CPU_KERNELS: &[&Kernel] = &[
+    &crate::feed_forward::KERNEL,
+    &crate::feed_forward::HALF_KERNEL,
+    &crate::feed_forward_backward::KERNEL,
+    &crate::feed_forward_backward::HALF_KERNEL,
 ];

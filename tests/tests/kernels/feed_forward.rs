@@ -184,56 +184,63 @@ fn backward(sizes: Sizes, half: bool, accumulate: bool, seed: u64) -> Trial {
         })
 }
 
-/// Runs `test` where there is the kernel. Those without are the devices that say so.
-fn where_it_runs(kernel: &'static str, half: bool, test: impl Fn(&mut Bench)) {
-    let test = |bench: &mut Bench| {
-        if FeedForward::runs_on(&bench.stream) {
-            test(bench);
-        }
-    };
-    if half { for_half_kernel(kernel, None, test) } else { for_kernel(kernel, test) }
-}
-
 fn sizes_up_to(most: usize) -> impl proptest::strategy::Strategy<Value = Sizes> {
     use proptest::prelude::*;
     (1..4_usize, size(most), size(most), size(most), size(most))
         .prop_map(|(batch, tokens, width, hidden, out_width)| [batch, tokens, width, hidden, out_width])
 }
 
-#[test]
-fn feed_forward() {
-    for half in [false, true] {
-        where_it_runs("feed_forward", half, |bench| {
-            for (sizes, save) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
-                forward(sizes, half, save, sizes.iter().sum::<usize>() as u64).check(bench);
-            }
-            random_cases(bench, 24, (sizes_up_to(150), proptest::bool::ANY, seed()), |bench, (sizes, save, seed)| {
-                forward(sizes, half, save, seed).check(bench);
-            });
-            for save in [false, true] {
-                forward([2, 17, 5, 35, 3], half, save, 1).check_tiny(bench);
-                forward([2, 17, 5, 35, 3], half, save, 1).poison(bench);
-            }
-        });
+/// A device without the kernel says so when it is asked: see the last test.
+fn forward_cases(bench: &mut Bench, half: bool) {
+    if !FeedForward::runs_on(&bench.stream) {
+        return;
+    }
+    for (sizes, save) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
+        forward(sizes, half, save, sizes.iter().sum::<usize>() as u64).check(bench);
+    }
+    random_cases(bench, 24, (sizes_up_to(150), proptest::bool::ANY, seed()), |bench, (sizes, save, seed)| {
+        forward(sizes, half, save, seed).check(bench);
+    });
+    for save in [false, true] {
+        forward([2, 17, 5, 35, 3], half, save, 1).check_tiny(bench);
+        forward([2, 17, 5, 35, 3], half, save, 1).poison(bench);
+    }
+}
+
+fn backward_cases(bench: &mut Bench, half: bool) {
+    if !FeedForward::runs_on(&bench.stream) {
+        return;
+    }
+    for (sizes, add) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
+        backward(sizes, half, add, sizes.iter().sum::<usize>() as u64).check(bench);
+    }
+    random_cases(bench, 24, (sizes_up_to(100), proptest::bool::ANY, seed()), |bench, (sizes, add, seed)| {
+        backward(sizes, half, add, seed).check(bench);
+    });
+    for add in [false, true] {
+        backward([2, 17, 5, 35, 3], half, add, 1).check_tiny(bench);
+        backward([2, 17, 5, 35, 3], half, add, 1).poison(bench);
     }
 }
 
 #[test]
-fn feed_forward_backward() {
-    for half in [false, true] {
-        where_it_runs("feed_forward_backward", half, |bench| {
-            for (sizes, add) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
-                backward(sizes, half, add, sizes.iter().sum::<usize>() as u64).check(bench);
-            }
-            random_cases(bench, 24, (sizes_up_to(100), proptest::bool::ANY, seed()), |bench, (sizes, add, seed)| {
-                backward(sizes, half, add, seed).check(bench);
-            });
-            for add in [false, true] {
-                backward([2, 17, 5, 35, 3], half, add, 1).check_tiny(bench);
-                backward([2, 17, 5, 35, 3], half, add, 1).poison(bench);
-            }
-        });
-    }
+pub fn feed_forward() {
+    for_kernel("feed_forward", |bench| forward_cases(bench, false));
+}
+
+#[test]
+pub fn feed_forward_half() {
+    for_half_kernel("feed_forward_half", None, |bench| forward_cases(bench, true));
+}
+
+#[test]
+pub fn feed_forward_backward() {
+    for_kernel("feed_forward_backward", |bench| backward_cases(bench, false));
+}
+
+#[test]
+pub fn feed_forward_backward_half() {
+    for_half_kernel("feed_forward_backward_half", None, |bench| backward_cases(bench, true));
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use kernels::REGISTRY;
+use kernels::{CPU_KERNELS, REGISTRY};
 use naga::{AddressSpace, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
 use runtime::Access;
 use tests::languages::module;
 
 use super::{
-    activations, arithmetic, attention, classification, embeddings, flow, normalisation, optimiser, product, randomness,
+    activations, arithmetic, attention, classification, embeddings, feed_forward, flow, normalisation, optimiser,
+    product, randomness,
 };
 
 /// The oracle test of each kernel.
@@ -62,6 +63,14 @@ const TESTS: &[(&str, fn())] = &[
     ("time_features", embeddings::time_features),
     ("uniform_time", randomness::uniform_time),
     ("unpatchify", embeddings::unpatchify),
+];
+
+/// Those of the kernels without a shader.
+const TESTS_OF_CPUS: &[(&str, fn())] = &[
+    ("feed_forward", feed_forward::feed_forward),
+    ("feed_forward_backward", feed_forward::feed_forward_backward),
+    ("feed_forward_backward_half", feed_forward::feed_forward_backward_half),
+    ("feed_forward_half", feed_forward::feed_forward_half),
 ];
 
 /// Where the gradient of a kernel's outputs at its inputs comes from.
@@ -156,6 +165,15 @@ fn every_kernel_has_a_test() {
     let tested: BTreeMap<&str, fn()> = TESTS.iter().copied().collect();
     assert_eq!(tested.len(), TESTS.len(), "a kernel stands twice in the table of tests");
     assert_eq!(tested.into_keys().collect::<BTreeSet<_>>(), names());
+}
+
+#[test]
+fn every_kernel_of_cpus_has_a_test_and_no_shader() {
+    let tested: BTreeMap<&str, fn()> = TESTS_OF_CPUS.iter().copied().collect();
+    assert_eq!(tested.len(), TESTS_OF_CPUS.len(), "a kernel stands twice in the table of tests");
+    let known: BTreeSet<&str> = CPU_KERNELS.iter().map(|kernel| kernel.name).collect();
+    assert_eq!(tested.into_keys().collect::<BTreeSet<_>>(), known);
+    assert!(known.is_disjoint(&names()) && CPU_KERNELS.iter().all(|kernel| kernel.wgsl.is_none()));
 }
 
 #[test]
