@@ -58,7 +58,8 @@ fn cpu(_: &[u8], arguments: Arguments<'_>) {
 
 #[multiversion(targets = "simd")]
 fn gelu_backward(x: &[f32], upstream: &[f32], out: &mut [f32]) {
+    const FUSED: bool = math::fused!();
     for ((out, x), upstream) in out.iter_mut().zip(x).zip(upstream) {
-        *out = upstream * math::gelu_derivative(*x);
+        *out = upstream * math::gelu_derivative::<FUSED>(*x);
     }
 }

@@ -356,23 +356,26 @@ fn add(row: &mut [f32], bias: &[f32]) {
 
 #[multiversion(targets = "simd")]
 fn gelu(product: &mut [f32], bias: &[f32], out: &mut [f32]) {
+    const FUSED: bool = math::fused!();
     for ((value, bias), out) in product.iter_mut().zip(bias).zip(out) {
         *value += bias;
-        *out = math::gelu(*value);
+        *out = math::gelu::<FUSED>(*value);
     }
 }
 
 #[multiversion(targets = "simd")]
 fn gelu_in_place(row: &mut [f32], bias: &[f32]) {
+    const FUSED: bool = math::fused!();
     for (value, bias) in row.iter_mut().zip(bias) {
-        *value = math::gelu(*value + bias);
+        *value = math::gelu::<FUSED>(*value + bias);
     }
 }
 
 #[multiversion(targets = "simd")]
 fn gelu_backward(row: &mut [f32], x: &[f32]) {
+    const FUSED: bool = math::fused!();
     for (value, x) in row.iter_mut().zip(x) {
-        *value *= math::gelu_derivative(*x);
+        *value *= math::gelu_derivative::<FUSED>(*x);
     }
 }
 

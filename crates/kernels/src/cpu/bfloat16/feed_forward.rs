@@ -277,9 +277,10 @@ impl FeedForward<'_> {
 /// GELU of rows and a bias, in place.
 #[multiversion(targets = "simd")]
 fn activate(rows: &mut [f32], stride: usize, bias: &[f32]) {
+    const FUSED: bool = math::fused!();
     for row in rows.chunks_exact_mut(stride) {
         for (value, bias) in row.iter_mut().zip(bias) {
-            *value = math::gelu(*value + bias);
+            *value = math::gelu::<FUSED>(*value + bias);
         }
     }
 }
@@ -288,9 +289,10 @@ fn activate(rows: &mut [f32], stride: usize, bias: &[f32]) {
 /// was given, whose sums over the rows are added to `sums`.
 #[multiversion(targets = "simd")]
 fn activate_backward(values: &mut [f32], gradients: &mut [f32], stride: usize, bias: &[f32], sums: &mut [f32]) {
+    const FUSED: bool = math::fused!();
     for (values, gradients) in values.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(stride)) {
         for (((value, gradient), bias), sum) in values.iter_mut().zip(gradients).zip(bias).zip(&mut *sums) {
-            let (activated, derivative) = math::gelu_and_derivative(*value + bias);
+            let (activated, derivative) = math::gelu_and_derivative::<FUSED>(*value + bias);
             *value = activated;
             *gradient *= derivative;
             *sum += *gradient;
