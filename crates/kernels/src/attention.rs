@@ -6,7 +6,7 @@ use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::gemm::{Into, Strided, Threads, gemm};
 use crate::cpu::scratch::with_scratch;
-use crate::cpu::{math, parallel, sum};
+use crate::cpu::{math, parallel};
 use crate::{Heads, shape};
 
 parameters! {
@@ -113,6 +113,12 @@ impl Attention<'_> {
     }
 }
 
+/// Queries whose scores are in cache at once.
+const QUERIES: usize = 64;
+
+/// Queries whose sums are in registers at once: two vectors of the widest kind.
+const LANES: usize = 32;
+
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [qkv, out, log_sum] = arguments.take();
@@ -124,33 +130,63 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(log_sum.write::<f32>().par_chunks_mut(heads.heads * tokens))
         .zip(qkv.read::<f32>().par_chunks(tokens * 3 * width))
         .for_each(|((out, log_sum), qkv)| {
-            with_scratch(tokens * tokens, |scores| {
+            with_scratch(tokens * QUERIES, |scores| {
                 for (head, log_sum) in log_sum.chunks_exact_mut(tokens).enumerate() {
-                    let part = |which: usize| Strided::new(&qkv[which * width + head * dim..], 3 * width);
-                    let keys = part(1).transposed();
-                    let [s, o] = [[tokens, dim, tokens], [tokens, tokens, dim]];
-                    gemm(s, heads.scale(), part(0), keys, scores, tokens, Into::Overwrite, Threads::One);
-                    softmax(scores, log_sum);
-                    let weights = Strided::new(scores, tokens);
-                    gemm(o, 1.0, weights, part(2), &mut out[head * dim..], width, Into::Overwrite, Threads::One);
+                    let column = head * dim;
+                    let part = |which: usize| Strided::new(&qkv[which * width + column..], 3 * width);
+                    let (keys, values) = (part(1), part(2));
+                    for (block, log_sum) in log_sum.chunks_mut(QUERIES).enumerate() {
+                        let (first, count) = (block * QUERIES, log_sum.len());
+                        let queries = Strided::new(&qkv[first * 3 * width + column..], 3 * width).transposed();
+                        let out = &mut out[first * width + column..];
+                        let mut totals = [0.0; QUERIES];
+                        let [s, o] = [[tokens, dim, count], [count, tokens, dim]];
+                        gemm(s, heads.scale(), keys, queries, scores, QUERIES, Into::Overwrite, Threads::One);
+                        exponentials(scores, log_sum, &mut totals);
+                        let weights = Strided::new(scores, QUERIES).transposed();
+                        gemm(o, 1.0, weights, values, out, width, Into::Overwrite, Threads::One);
+                        divide(out, width, dim, &totals[..count]);
+                    }
                 }
             });
         });
 }
 
-/// Turns each row of scores into weights, and leaves log Σ exp of each.
+/// Turns scores (T, [`QUERIES`]) into e^(score − the query's highest), and leaves the totals of those, and log Σ exp.
+/// With a query a column, sums run over rows, in as many lanes as there are, without sums across a vector. `log_sum` has
+/// a number for each column in use; what others hold is never read.
 #[multiversion(targets = "simd")]
-fn softmax(scores: &mut [f32], log_sum: &mut [f32]) {
-    for (row, log_sum) in scores.chunks_exact_mut(log_sum.len()).zip(log_sum) {
-        let highest =
-            row.iter().fold(f32::NEG_INFINITY, |highest, score| if *score > highest { *score } else { highest });
-        for score in row.iter_mut() {
-            *score = math::exp(*score - highest);
+fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32; QUERIES]) {
+    let (rows, _) = scores.as_chunks_mut::<QUERIES>();
+    let (totals, _) = totals.as_chunks_mut::<LANES>();
+    for (lanes, (log_sum, totals)) in log_sum.chunks_mut(LANES).zip(totals).enumerate() {
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        for row in rows.iter() {
+            for (highest, score) in highest.iter_mut().zip(&row.as_chunks::<LANES>().0[lanes]) {
+                *highest = if *score > *highest { *score } else { *highest };
+            }
         }
-        let total = sum::sum_by(row.len(), |i| row[i]);
-        for weight in row.iter_mut() {
-            *weight /= total;
+        for row in rows.iter_mut() {
+            let row = &mut row.as_chunks_mut::<LANES>().0[lanes];
+            for ((score, highest), total) in row.iter_mut().zip(&highest).zip(&mut *totals) {
+                *score = math::exp(*score - highest);
+                *total += *score;
+            }
         }
-        *log_sum = highest + total.ln();
+        for ((log_sum, highest), total) in log_sum.iter_mut().zip(highest).zip(totals) {
+            // `ln` would take a NaN for a large number.
+            *log_sum = if total.is_nan() { *total } else { highest + math::ln(*total) };
+        }
+    }
+}
+
+/// Divides each query's row of sums over values by the total of its weights.
+#[multiversion(targets = "simd")]
+fn divide(out: &mut [f32], width: usize, dim: usize, totals: &[f32]) {
+    for (row, total) in out.chunks_mut(width).zip(totals) {
+        let factor = 1.0 / total;
+        for sum in &mut row[..dim] {
+            *sum *= factor;
+        }
     }
 }
