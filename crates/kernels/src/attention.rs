@@ -157,6 +157,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 /// a number for each column in use; what others hold is never read.
 #[multiversion(targets = "simd")]
 fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32; QUERIES]) {
+    const FUSED: bool = math::fused!();
     let (rows, _) = scores.as_chunks_mut::<QUERIES>();
     let (totals, _) = totals.as_chunks_mut::<LANES>();
     for (lanes, (log_sum, totals)) in log_sum.chunks_mut(LANES).zip(totals).enumerate() {
@@ -169,7 +170,7 @@ fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32; QUER
         for row in rows.iter_mut() {
             let row = &mut row.as_chunks_mut::<LANES>().0[lanes];
             for ((score, highest), total) in row.iter_mut().zip(&highest).zip(&mut *totals) {
-                *score = math::exp(*score - highest);
+                *score = math::exp::<FUSED>(*score - highest);
                 *total += *score;
             }
         }

@@ -134,6 +134,9 @@ impl AttentionBackward<'_> {
     }
 }
 
+/// Elements of a vector of the widest kind.
+const LANES: usize = 16;
+
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [qkv, output, log_sum, upstream, out] = arguments.take();
@@ -141,6 +144,8 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let heads = Heads { batch: 1, tokens, heads: parameters.heads as usize, head_dim: dim };
     let width = heads.width();
     let row = 3 * width;
+    // Whole vectors, so that no row ends in single elements.
+    let stride = tokens.next_multiple_of(LANES);
     out.write::<f32>()
         .par_chunks_mut(tokens * row)
         .zip(qkv.read::<f32>().par_chunks(tokens * row))
@@ -148,23 +153,20 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(upstream.read::<f32>().par_chunks(tokens * width))
         .zip(log_sum.read::<f32>().par_chunks(heads.heads * tokens))
         .for_each(|((((out, qkv), output), upstream), log_sum)| {
-            with_scratch(2 * tokens * tokens, |scratch| {
-                let (weights, gradients) = scratch.split_at_mut(tokens * tokens);
+            with_scratch(2 * tokens * stride + tokens, |scratch| {
+                let (weights, scratch) = scratch.split_at_mut(tokens * stride);
+                let (gradients, deltas) = scratch.split_at_mut(tokens * stride);
                 for (head, log_sum) in log_sum.chunks_exact(tokens).enumerate() {
                     let column = head * dim;
                     let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv[part * width + column..], row));
                     let above = Strided::new(&upstream[column..], width);
                     let scores = [tokens, dim, tokens];
-                    gemm(scores, heads.scale(), q, k.transposed(), weights, tokens, Into::Overwrite, Threads::One);
-                    gemm(scores, 1.0, above, v.transposed(), gradients, tokens, Into::Overwrite, Threads::One);
-                    let rows = weights.chunks_exact_mut(tokens).zip(gradients.chunks_exact_mut(tokens));
-                    for (query, ((weights, gradients), log_sum)) in rows.zip(log_sum).enumerate() {
-                        let range = query * width + column..query * width + column + dim;
-                        let delta = dot(&upstream[range.clone()], &output[range]);
-                        score_gradients(weights, gradients, *log_sum, delta, heads.scale());
-                    }
-                    let weights = Strided::new(weights, tokens).transposed();
-                    let gradients = Strided::new(gradients, tokens);
+                    gemm(scores, heads.scale(), q, k.transposed(), weights, stride, Into::Overwrite, Threads::One);
+                    gemm(scores, 1.0, above, v.transposed(), gradients, stride, Into::Overwrite, Threads::One);
+                    dots(&upstream[column..], &output[column..], width, dim, deltas);
+                    score_gradients(weights, gradients, log_sum, deltas, heads.scale());
+                    let weights = Strided::new(weights, stride).transposed();
+                    let gradients = Strided::new(gradients, stride);
                     let product = [tokens, tokens, dim];
                     let mut into = |part: usize, a, b| {
                         let out = &mut out[part * width + column..];
@@ -178,16 +180,25 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         });
 }
 
-/// Turns a row of scores into weights, and a row of d weights into d scores.
+/// Turns scores into weights, and d weights into d scores. Both have a row for each query; what rows have beyond the
+/// scores is turned into something, and never read.
 #[multiversion(targets = "simd")]
-fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: f32, delta: f32, scale: f32) {
-    for (weight, gradient) in weights.iter_mut().zip(gradients) {
-        *weight = math::exp(*weight - log_sum);
-        *gradient = *weight * (*gradient - delta) * scale;
+fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: &[f32], deltas: &[f32], scale: f32) {
+    const FUSED: bool = math::fused!();
+    let stride = weights.len() / log_sum.len();
+    let rows = weights.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(stride));
+    for ((weights, gradients), (log_sum, delta)) in rows.zip(log_sum.iter().zip(deltas)) {
+        for (weight, gradient) in weights.iter_mut().zip(gradients) {
+            *weight = math::exp::<FUSED>(*weight - log_sum);
+            *gradient = *weight * (*gradient - delta) * scale;
+        }
     }
 }
 
+/// The products of rows, `width` apart and `dim` long.
 #[multiversion(targets = "simd")]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    sum::sum_by(a.len(), |i| a[i] * b[i])
+fn dots(a: &[f32], b: &[f32], width: usize, dim: usize, out: &mut [f32]) {
+    for ((a, b), out) in a.chunks(width).zip(b.chunks(width)).zip(out) {
+        *out = sum::sum_by(dim, |i| a[i] * b[i]);
+    }
 }
