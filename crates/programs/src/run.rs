@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 /// Runs a program's body. A failure becomes one line on standard error and exit status 1; flags that
 /// cannot be meant leave with status 2, mostly before.
-pub fn run(body: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
-    match body() {
+///
+/// The body runs on a thread of rayon's pool: kernels on the CPU then share their work out in a microsecond, where a
+/// thread outside of it would wait some 15 for each.
+pub fn run(body: impl FnOnce() -> anyhow::Result<ExitCode> + Send) -> ExitCode {
+    match rayon::scope(|_| body()) {
         Ok(code) => code,
         Err(error) => {
             // Where standard error is closed there is nobody left to tell.

@@ -12,8 +12,9 @@ use crate::submission::{Recorded, encode};
 use crate::timer::MAX_TIMED;
 use crate::{Access, Activity, Argument, Arguments, Buffer, Device, Error, Launch, Profile, Result};
 
-/// Takes launches in order. On the CPU each runs at once; on a GPU they are recorded and go to
-/// the driver together, in one compute pass, when the stream is submitted or something is read.
+/// Takes launches in order. On the CPU each runs at once, on all threads of rayon's pool: from one of those, as under
+/// `rayon::scope`, a launch costs some 15 µs less than from any other thread. On a GPU they are recorded and go to the
+/// driver together, in one compute pass, when the stream is submitted or something is read.
 #[derive(Debug)]
 pub struct Stream {
     device: Device,
