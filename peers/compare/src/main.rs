@@ -96,6 +96,10 @@ fn contenders<'a>(args: &'a Args, table: &mut Table) -> Result<Vec<(String, Cont
     let mut all: Vec<(String, Contender)> = vec![("ours".into(), Box::new(move || ours::round(&bench, args)))];
     let program = std::env::current_exe().context("the folder of the peers' programs")?;
     for name in ["burn", "meganeura"] {
+        if name == "meganeura" && args.device == "cpu" {
+            table.skip(name, &anyhow::anyhow!("it has no backend for the CPU"));
+            continue;
+        }
         let program = program.with_file_name(format!("{name}-peer"));
         let mut peer = None;
         all.push((name.into(), Box::new(move || Peer::started(&mut peer, &program, args)?.round())));
