@@ -1,10 +1,9 @@
 //! Sums down the columns of a matrix: the gradient of a bias, the mean of a batch.
 
-use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
-use crate::cpu::parallel;
 use crate::cpu::scratch::with_scratch;
+use crate::cpu::{parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -77,7 +76,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         with_scratch(out.len(), |sums| {
             sums.fill(0.0);
             for row in x.chunks_exact(columns) {
-                add(&row[first..][..sums.len()], sums);
+                sum::add_rows(&row[first..][..sums.len()], sums);
             }
             for (out, sum) in out.iter_mut().zip(sums) {
                 let before = if parameters.accumulate != 0 { *out } else { 0.0 };
@@ -85,11 +84,4 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
             }
         });
     });
-}
-
-#[multiversion(targets = "simd")]
-fn add(row: &[f32], sums: &mut [f32]) {
-    for (sum, x) in sums.iter_mut().zip(row) {
-        *sum += x;
-    }
 }

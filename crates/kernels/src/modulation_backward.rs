@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::parallel;
+use crate::cpu::{parallel, sum};
 use crate::{Sequence, shape};
 
 parameters! {
@@ -88,18 +88,9 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(upstream.read::<f32>().par_chunks(item))
         .zip(statistics.read::<f32>().par_chunks(tokens * 2))
         .for_each(|(((out, x), upstream), statistics)| {
-            shift_backward(upstream, &mut out[parameters.shift as usize..][..width]);
+            sum::add_rows(upstream, &mut out[parameters.shift as usize..][..width]);
             scale_backward(x, upstream, statistics, &mut out[parameters.scale as usize..][..width]);
         });
-}
-
-#[multiversion(targets = "simd")]
-fn shift_backward(upstream: &[f32], shift: &mut [f32]) {
-    for upstream in upstream.chunks_exact(shift.len()) {
-        for (shift, upstream) in shift.iter_mut().zip(upstream) {
-            *shift += upstream;
-        }
-    }
 }
 
 #[multiversion(targets = "simd")]

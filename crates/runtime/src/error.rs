@@ -34,6 +34,9 @@ pub enum Error {
         /// Which shapes, and what was expected of them.
         message: String,
     },
+    /// A kernel that has a body for the CPU alone was launched on an adapter.
+    #[error("the kernel {0} has no shader; launch it on the CPU")]
+    NoShader(&'static str),
     /// One buffer was bound twice in a launch that writes it.
     #[error(
         "{kernel}: the buffer bound as `{binding}` is also bound elsewhere in the same launch, and one of the two is written"

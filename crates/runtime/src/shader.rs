@@ -72,7 +72,7 @@ pub(crate) fn module(
         Some(ShaderCode(Code::Wgsl(text))) => text.into(),
         None => match kernel.wgsl {
             Some(text) => text.into(),
-            None => unreachable!("{} was launched on a GPU, and has a body for the CPU alone", kernel.name),
+            None => unreachable!("{} has no shader, for which its launch was refused", kernel.name),
         },
     };
     let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text) };

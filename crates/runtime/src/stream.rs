@@ -44,7 +44,7 @@ impl Stream {
     /// Runs a kernel after all that was launched before.
     ///
     /// # Errors
-    /// [`Error::Aliased`] where a written buffer is bound twice, [`Error::TooLarge`] where the
+    /// [`Error::Aliased`] where a written buffer is bound twice, [`Error::NoShader`] and [`Error::TooLarge`] where the
     /// device takes fewer workgroups, and what the driver reports.
     pub fn launch<P: Pod>(&mut self, launch: &Launch<'_, P>) -> Result<()> {
         check_aliases(launch)?;
@@ -95,6 +95,9 @@ impl Stream {
     }
 
     fn record<P: Pod>(&mut self, gpu: &Gpu, launch: &Launch<'_, P>) -> Result<()> {
+        if launch.kernel.wgsl.is_none() {
+            return Err(Error::NoShader(launch.kernel.name));
+        }
         let largest = launch.workgroups.into_iter().max().unwrap_or(0);
         if largest > gpu.max_workgroups() {
             return Err(Error::TooLarge {

@@ -93,7 +93,7 @@ fn tanh<const FUSED: bool>(x: f32) -> f32 {
     let above = horner([0.999_999_9, 0.133_731_98, 3.486_581e-3, 2.047_182e-5, 1.318_421e-8]);
     let below = horner([1.0, 0.467_064_95, 2.584_197_6e-2, 3.271_384_3e-4, 7.702_658e-7]);
     let value = (x * above / below).clamp(-1.0, 1.0);
-    if x.abs() == END { x / END } else { value }
+    if x.abs() == END { 1.0_f32.copysign(x) } else { value }
 }
 
 /// √(2/π) (x + c x³), whose tanh GELU takes.

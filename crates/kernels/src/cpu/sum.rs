@@ -1,5 +1,7 @@
 //! Sums in several lanes, which vectorise where a running sum would not, and lose less.
 
+use multiversion::multiversion;
+
 /// Independent partial sums: two vectors of the widest kind.
 const LANES: usize = 32;
 
@@ -21,4 +23,14 @@ pub(crate) fn sum_by(len: usize, term: impl Fn(usize) -> f32) -> f32 {
     let lanes: [f32; LANES / 4] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 4]);
     let lanes: [f32; LANES / 8] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 8]);
     (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+}
+
+/// Adds each row, as long as `sums`, to `sums`.
+#[multiversion(targets = "simd")]
+pub(crate) fn add_rows(rows: &[f32], sums: &mut [f32]) {
+    for row in rows.chunks_exact(sums.len()) {
+        for (sum, value) in sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
 }

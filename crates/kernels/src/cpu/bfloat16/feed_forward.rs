@@ -9,13 +9,13 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::pack::Side;
+use super::pack::{Side, pack};
 use super::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
-use super::{LEFT, RIGHT, Rows, block_of, lend, multiply_block, pack_parts};
+use super::{LEFT, RIGHT, Rows, block_of, lend, multiply_block};
 use crate::cpu::feed_forward::{FeedForward, Gradients, SLICE};
 use crate::cpu::gemm::{Into, Strided};
-use crate::cpu::math;
 use crate::cpu::product::Destination;
+use crate::cpu::{math, sum};
 
 /// Rows, and columns between the layers, that the gradient takes at a time: what they need in four products, packed,
 /// and the weights' share, fit into L2 at the widths of small models.
@@ -72,7 +72,7 @@ impl FeedForward<'_> {
     fn pack<'a>(&self, lines: Lines<'_>, side: Side, tiles: &'a mut [Tile]) -> &'a [Tile] {
         let Lines { x, lines, inner } = lines;
         for (block, tiles) in tiles.chunks_exact_mut(self.tiles(inner)).enumerate() {
-            pack_parts(self.unit, self.parts, x, side, block_of(block, lines), 0..inner, tiles);
+            pack(self.unit, self.parts, x, side, block_of(block, lines), 0..inner, tiles);
         }
         tiles
     }
@@ -114,22 +114,21 @@ pub(crate) fn forward(layers: FeedForward<'_>, to: Destination<'_>) {
             let blocks = right.par_chunks_exact_mut(layers.tiles(lines.inner)).enumerate();
             blocks.for_each(|(block, right)| {
                 let block = block_of(block, lines.lines);
-                pack_parts(layers.unit, layers.parts, lines.x, Side::Right, block, 0..lines.inner, right);
+                pack(layers.unit, layers.parts, lines.x, Side::Right, block, 0..lines.inner, right);
             });
         }
         to.in_pieces(BLOCK, out_width, |start, out, finish| {
             let rows = out.len() / out_width;
             let tiles = Tiles::new(layers.unit);
             let x = Lines::new(&layers.x[start * width..], width, rows, 0..width);
-            let left_of = |inner| layers.tiles(inner);
             lend(&BETWEEN, BLOCK * stride, 0.0, |between| {
-                lend(&LEFT, left_of(width).max(left_of(hidden)), Tile::ZERO, |left| {
-                    let x = layers.pack(x, Side::Left, &mut left[..left_of(width)]);
+                lend(&LEFT, layers.tiles(width.max(hidden)), Tile::ZERO, |left| {
+                    let x = layers.pack(x, Side::Left, &mut left[..layers.tiles(width)]);
                     let to = [rows, hidden, stride];
                     layers.multiply(&tiles, width, x, right_first, between, to, Into::Overwrite);
                     activate(&mut between[..rows * stride], stride, layers.bias);
                     let between = Lines::new(between, stride, rows, 0..hidden);
-                    let between = layers.pack(between, Side::Left, &mut left[..left_of(hidden)]);
+                    let between = layers.pack(between, Side::Left, &mut left[..layers.tiles(hidden)]);
                     layers.multiply(&tiles, hidden, between, right_second, out, [rows, out_width, out_width], into);
                 });
             });
@@ -229,7 +228,7 @@ impl FeedForward<'_> {
         let rows = of_x.len() / width;
         let x = Lines::new(&self.x[start * width..], width, rows, 0..width);
         let upstream = &upstream[start * out_width..][..rows * out_width];
-        add_rows(upstream, of_out_bias);
+        sum::add_rows(upstream, of_out_bias);
         let upstream = Lines::new(upstream, out_width, rows, 0..out_width);
         // As rows of a product, and as what is summed over.
         let (across, along) = (|inner| self.tiles_of(rows, inner), |lines| self.tiles_of(lines, rows));
@@ -296,16 +295,6 @@ fn activate_backward(values: &mut [f32], gradients: &mut [f32], stride: usize, b
             *value = activated;
             *gradient *= derivative;
             *sum += *gradient;
-        }
-    }
-}
-
-/// Adds each row to `sums`.
-#[multiversion(targets = "simd")]
-fn add_rows(rows: &[f32], sums: &mut [f32]) {
-    for row in rows.chunks_exact(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
         }
     }
 }

@@ -74,7 +74,7 @@ impl Operands<'_> {
     }
 
     fn pack(&self, x: Strided<'_>, side: Side, lines: Range<usize>, inner: Range<usize>, tiles: &mut [Tile]) {
-        pack_parts(self.unit, self.parts, x, side, lines, inner, tiles);
+        pack(self.unit, self.parts, x, side, lines, inner, tiles);
     }
 
     /// out (+)= a block of rows of `a` · all blocks of columns of `b`, both in a range of the inner dimension; `b` is
@@ -96,22 +96,6 @@ impl Operands<'_> {
                 prefetch,
             );
         });
-    }
-}
-
-/// As [`pack`], with as many parts as are asked for.
-fn pack_parts(
-    unit: MatrixUnit,
-    parts: Parts,
-    x: Strided<'_>,
-    side: Side,
-    lines: Range<usize>,
-    inner: Range<usize>,
-    tiles: &mut [Tile],
-) {
-    match parts {
-        Parts::One => pack::<1>(unit, x, side, lines, inner, tiles),
-        Parts::Three => pack::<3>(unit, x, side, lines, inner, tiles),
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use runtime::MatrixUnit;
 
+use super::Parts;
 use super::tile::{DEPTH, LINES, Tile};
 use crate::cpu::gemm::Strided;
 
@@ -19,10 +20,11 @@ pub(super) enum Side {
 }
 
 /// Fills a block's tiles with up to 32 lines in a range `inner` of their elements, then zeros. Lines are rows of `x`,
-/// columns its inner dimension. The first of `PARTS` is an element rounded to bfloat16, each further one what is left
+/// columns its inner dimension. The first of the parts is an element rounded to bfloat16, each further one what is left
 /// once those before are taken away: three hold all 24 bits of an f32.
-pub(super) fn pack<const PARTS: usize>(
+pub(super) fn pack(
     _: MatrixUnit,
+    parts: Parts,
     x: Strided<'_>,
     side: Side,
     lines: Range<usize>,
@@ -30,7 +32,12 @@ pub(super) fn pack<const PARTS: usize>(
     tiles: &mut [Tile],
 ) {
     // SAFETY: there is a matrix unit, as the argument shows, and with it come these levels of AVX-512.
-    unsafe { pack_avx512::<PARTS>(x, side, lines, inner, tiles) }
+    unsafe {
+        match parts {
+            Parts::One => pack_avx512::<1>(x, side, lines, inner, tiles),
+            Parts::Three => pack_avx512::<3>(x, side, lines, inner, tiles),
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
