@@ -8,8 +8,9 @@
 // correction1 = 1 − beta1^step and correction2 = √(1 − beta2^step). Where the factor is 0, which
 // means that the gradient was not finite, nothing changes.
 //
-// Bindings: gradients (len), clip (2: norm, factor), p, first, second, average (len each).
-// Launch: one invocation an element, 64 a workgroup, folded into two dimensions.
+// Bindings: gradients (len), clip (2: norm, factor), p, first, second, average (len each); as vec4, the last of
+// which may reach beyond the end, where nothing changes.
+// Launch: one invocation four elements, 64 a workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
 
@@ -26,27 +27,33 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> gradients: array<f32>;
+@group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
 @group(0) @binding(2) var<storage, read> clip: array<f32>;
-@group(0) @binding(3) var<storage, read_write> p: array<f32>;
-@group(0) @binding(4) var<storage, read_write> first: array<f32>;
-@group(0) @binding(5) var<storage, read_write> second: array<f32>;
-@group(0) @binding(6) var<storage, read_write> average: array<f32>;
+@group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> first: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> second: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> average: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
     let i = index(id, workgroups, 64u);
     let factor = clip[1];
-    if i >= parameters.len || factor == 0.0 {
+    if i * 4u >= parameters.len || factor == 0.0 {
         return;
     }
+    let within = vec4u(0u, 1u, 2u, 3u) + i * 4u < vec4u(parameters.len);
+    let old_m = first[i];
+    let old_v = second[i];
+    let old_p = p[i];
+    let old_average = average[i];
     let g = gradients[i] * factor;
-    let m = parameters.beta1 * first[i] + (1.0 - parameters.beta1) * g;
-    let v = parameters.beta2 * second[i] + (1.0 - parameters.beta2) * g * g;
+    let m = parameters.beta1 * old_m + (1.0 - parameters.beta1) * g;
+    let v = parameters.beta2 * old_v + (1.0 - parameters.beta2) * g * g;
     let step = parameters.rate / parameters.correction1 * m / (sqrt(v) / parameters.correction2 + parameters.epsilon);
-    let value = p[i] * (1.0 - parameters.rate * parameters.weight_decay) - step;
-    first[i] = m;
-    second[i] = v;
-    p[i] = value;
-    average[i] = parameters.decay * average[i] + (1.0 - parameters.decay) * value;
+    let new_p = old_p * (1.0 - parameters.rate * parameters.weight_decay) - step;
+    let new_average = parameters.decay * old_average + (1.0 - parameters.decay) * new_p;
+    first[i] = select(old_m, m, within);
+    second[i] = select(old_v, v, within);
+    p[i] = select(old_p, new_p, within);
+    average[i] = select(old_average, new_average, within);
 }

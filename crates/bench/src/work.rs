@@ -68,8 +68,8 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
     let constant = |name| span.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     // A kernel that does `operations` for each of `elements` and moves `words` for each.
     let each = |elements: f64, operations: f64, words: f64| (operations * elements, words * elements);
-    // A variant for subgroups, or of half precision, does the same work.
-    let name = span.kernel.name.trim_end_matches("_subgroup").trim_end_matches("_half");
+    // A variant for some adapters, or of half precision, does the same work.
+    let name = ["_subgroup", "_quads", "_half"].iter().fold(span.kernel.name, |name, end| name.trim_end_matches(end));
     let (operations, words) = match name {
         // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
         // what it reads (what is added to, a residual, or what GELU was given) and saves is moved.

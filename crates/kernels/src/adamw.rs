@@ -93,7 +93,7 @@ impl AdamW<'_> {
             },
             buffers: &[self.gradients, self.clip, self.parameters, self.first, self.second, self.average],
             constants: &[],
-            workgroups: grid(self.parameters.len(), 64),
+            workgroups: grid(self.parameters.len().div_ceil(4), 64),
         })
     }
 }

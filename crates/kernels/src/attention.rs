@@ -75,7 +75,10 @@ impl Attention<'_> {
     pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
         self.check(&SUBGROUP_KERNEL)?;
         shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
-        self.launch_kernel(stream, &SUBGROUP_KERNEL, 8, &[])
+        // Tiles of as many keys as one another, 64 at most.
+        let tiles = self.heads.tokens.div_ceil(64);
+        let eights = self.heads.tokens.div_ceil(tiles).div_ceil(8);
+        self.launch_kernel(stream, &SUBGROUP_KERNEL, 32, &[("EIGHTS", eights as f64)])
     }
 
     fn check(&self, kernel: &Kernel) -> Result<()> {

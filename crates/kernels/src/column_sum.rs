@@ -13,13 +13,14 @@ parameters! {
     accumulate: u32,
 }
 
-pub(crate) static KERNEL: Kernel = Kernel {
-    name: "column_sum",
-    wgsl: wgsl!("column_sum"),
-    parameters: FIELDS,
-    bindings: &[Binding::read("x"), Binding::write("out")],
-    cpu,
-};
+const BINDINGS: &[Binding] = &[Binding::read("x"), Binding::write("out")];
+
+pub(crate) static KERNEL: Kernel =
+    Kernel { name: "column_sum", wgsl: wgsl!("column_sum"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// The variant for software adapters: four columns an invocation.
+pub(crate) static QUADS_KERNEL: Kernel =
+    Kernel { name: "column_sum_quads", wgsl: wgsl!("column_sum_quads"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// out (+)= scale · Σ over the rows of x
 #[derive(Debug)]
@@ -39,18 +40,46 @@ pub struct ColumnSum<'a> {
 }
 
 impl ColumnSum<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        shape::expect(&KERNEL, "x", self.x, &[self.rows, self.columns])?;
-        shape::expect(&KERNEL, "out", self.out, &[self.columns])?;
-        let columns = shape::dimension(&KERNEL, "columns", self.columns)?;
+        let software = stream.device().adapter().is_some_and(|info| info.software);
+        if software && self.columns.is_multiple_of(4) {
+            self.launch_quads(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel for any number of columns.
+    ///
+    /// # Errors
+    /// As [`ColumnSum::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL)
+    }
+
+    /// Checks the shapes and launches the kernel for software adapters.
+    ///
+    /// # Errors
+    /// As [`ColumnSum::launch`], also where `columns` is no multiple of 4.
+    pub fn launch_quads(&self, stream: &mut Stream) -> Result<()> {
+        shape::ensure(&QUADS_KERNEL, self.columns.is_multiple_of(4), || {
+            format!("{} columns are no multiple of 4", self.columns)
+        })?;
+        self.launch_kernel(stream, &QUADS_KERNEL)
+    }
+
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+        shape::expect(kernel, "x", self.x, &[self.rows, self.columns])?;
+        shape::expect(kernel, "out", self.out, &[self.columns])?;
+        let columns = shape::dimension(kernel, "columns", self.columns)?;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                rows: shape::dimension(&KERNEL, "rows", self.rows)?,
+                rows: shape::dimension(kernel, "rows", self.rows)?,
                 columns,
                 scale: self.scale,
                 accumulate: u32::from(self.accumulate),

@@ -12,6 +12,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::attention_backward::KERNEL,
     &crate::attention_backward::SUBGROUP_KERNEL,
     &crate::column_sum::KERNEL,
+    &crate::column_sum::QUADS_KERNEL,
     &crate::cross_entropy::KERNEL,
     &crate::cross_entropy_backward::KERNEL,
     &crate::euler::KERNEL,

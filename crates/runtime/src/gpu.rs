@@ -184,7 +184,8 @@ impl Gpu {
         let mut entries =
             vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
         entries.extend((1..).zip(buffers).map(|(binding, buffer)| {
-            let words = (buffer.len() + self.overhang).min(buffer.memory.words() - buffer.offset);
+            // Memory is handed out in whole vec4s, and shaders may read and write the last one as such.
+            let words = (buffer.len() + self.overhang).next_multiple_of(4).min(buffer.memory.words() - buffer.offset);
             let binding_of = wgpu::BufferBinding {
                 buffer: raw(buffer),
                 offset: buffer.offset as u64 * 4,

@@ -115,7 +115,7 @@ fn microseconds(bench: &Bench, (kernel, shape): (&str, &str)) -> Result<f64> {
 
 /// A kernel's name without that of its variant for subgroups.
 fn bare(name: &str) -> &str {
-    name.trim_end_matches("_subgroup")
+    name.trim_end_matches("_subgroup").trim_end_matches("_quads")
 }
 
 fn first(bench: &Bench, pointer: &str) -> Result<f64> {

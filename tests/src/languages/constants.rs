@@ -17,13 +17,14 @@ pub fn constants(kernel: &Kernel) -> Vec<Constants> {
         | "matmul_cooperative_16" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
             .into_iter()
             .flat_map(|(a, b)| {
-                (0..=4).map(move |epilogue| {
+                (0..=5).map(move |epilogue| {
                     vec![("A_TRANSPOSED", a), ("B_TRANSPOSED", b), ("EPILOGUE", f64::from(epilogue))]
                 })
             })
             .collect(),
         "attention" => attention(|tokens| 4096 / tokens),
         "attention_backward" => attention(|tokens| (4096 - tokens.next_multiple_of(4)) / 2 / 4 * 4 / tokens),
+        "attention_subgroup" => (1..=8).map(|eights| vec![("EIGHTS", f64::from(eights))]).collect(),
         _ => vec![Constants::new()],
     }
 }

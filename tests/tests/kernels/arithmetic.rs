@@ -2,7 +2,8 @@
 
 use kernels::{Add, ColumnSum, Fill};
 use proptest::prelude::*;
-use tests::harness::{Tolerance, Values, for_kernel};
+use runtime::{Result, Stream};
+use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::{self, sum};
 
 use super::presets::{FEW, presets};
@@ -60,21 +61,28 @@ pub fn add() {
     });
 }
 
-fn column_sum_trial([rows, columns]: [usize; 2], scale: f32, accumulate: bool, magnitude: f32, seed: u64) -> Trial {
+type LaunchColumnSum = fn(&ColumnSum<'_>, &mut Stream) -> Result<()>;
+
+/// Sizes, the scale, whether the sums are added to what is there, the magnitude of the values, and their seed.
+type ColumnSumCase = ([usize; 2], f32, bool, f32, u64);
+
+fn column_sum_trial(launch: LaunchColumnSum, case: ColumnSumCase) -> Trial {
+    let ([rows, columns], scale, accumulate, magnitude, seed) = case;
     let mut values = Values::new(seed);
     let (x, before) = (values.normal(rows * columns), accumulate.then(|| values.normal(columns)));
     Trial::new(format!("column_sum ({rows}, {columns}), scale {scale}, accumulate {accumulate}"))
         .reads("x", x)
         .accumulates("out", before, columns, Tolerance::sum(rows))
         .launch(move |bench, b| {
-            ColumnSum { x: &b[0], out: &b[1], rows, columns, scale, accumulate }.launch(&mut bench.stream)
+            let column_sum = ColumnSum { x: &b[0], out: &b[1], rows, columns, scale, accumulate };
+            launch(&column_sum, &mut bench.stream)
         })
         .oracle(move |a| vec![sum(&a[1], &oracle::network::column_sum(&a[0], columns, scale))])
         .scaled(magnitude, &["x", "out"], 1)
 }
 
-#[test]
-pub fn column_sum() {
+/// Cases whose columns are multiples of `columns_of`.
+fn column_sum_values(bench: &mut Bench, columns_of: usize, launch: LaunchColumnSum) {
     let shapes = [
         [1, 1],
         [1, 5],
@@ -95,22 +103,39 @@ pub fn column_sum() {
         let columns = [width, 3 * width, 4 * width, config.patch_size()];
         columns.map(|columns| [tokens, columns]).into_iter().chain([[64, 6 * width], [128, 2 * width], [128, 1]])
     });
-    let shapes: Vec<[usize; 2]> = shapes.into_iter().chain(biases).collect();
-    for_kernel("column_sum", |bench| {
-        for (shape, accumulate) in shapes.iter().flat_map(|shape| [(*shape, false), (*shape, true)]) {
-            column_sum_trial(shape, -0.75, accumulate, 1.0, shape[0] as u64).check(bench);
-        }
-        for (scale, magnitude) in [(1.0, 1e4), (1.0 / 64.0, 1e-4), (0.0, 1.0)] {
-            column_sum_trial([67, 41], scale, true, magnitude, 2).check(bench);
-        }
-        let arguments = (size(300), size(200), -2.0_f32..2.0, any::<bool>(), magnitude(), seed());
-        random_cases(bench, 32, arguments, |bench, (rows, columns, scale, accumulate, magnitude, seed)| {
-            column_sum_trial([rows, columns], scale, accumulate, magnitude, seed).check(bench);
-        });
-        column_sum_trial([19, 37], 0.5, true, 1.0, 3).check_tiny(bench);
-        column_sum_trial([19, 37], 0.5, true, 1.0, 3).poison(bench);
-        column_sum_trial([9, 3], 0.5, false, 1.0, 3).poison(bench);
+    let trial = |([rows, columns], scale, accumulate, magnitude, seed): ColumnSumCase| {
+        let shape = [rows, columns.next_multiple_of(columns_of)];
+        column_sum_trial(launch, (shape, scale, accumulate, magnitude, seed))
+    };
+    for (shape, accumulate) in shapes.into_iter().chain(biases).flat_map(|shape| [(shape, false), (shape, true)]) {
+        trial((shape, -0.75, accumulate, 1.0, shape[0] as u64)).check(bench);
+    }
+    for (scale, magnitude) in [(1.0, 1e4), (1.0 / 64.0, 1e-4), (0.0, 1.0)] {
+        trial(([67, 41], scale, true, magnitude, 2)).check(bench);
+    }
+    let shape = (size(300), size(200)).prop_map(|(rows, columns)| [rows, columns]);
+    random_cases(bench, 32, (shape, -2.0_f32..2.0, any::<bool>(), magnitude(), seed()), |bench, case| {
+        trial(case).check(bench);
+    });
+    trial(([19, 37], 0.5, true, 1.0, 3)).check_tiny(bench);
+    trial(([19, 37], 0.5, true, 1.0, 3)).poison(bench);
+    trial(([9, 3], 0.5, false, 1.0, 3)).poison(bench);
+}
 
+#[test]
+pub fn column_sum_quads() {
+    for_kernel("column_sum_quads", |bench| {
+        column_sum_values(bench, 4, |launch, stream| launch.launch_quads(stream));
+        let (x, out) = (bench.output(12), bench.output(6));
+        let odd = ColumnSum { x: &x, out: &out, rows: 2, columns: 6, scale: 1.0, accumulate: false };
+        expect_refusal(odd.launch_quads(&mut bench.stream), "6 columns", &["6 columns", "multiple of 4"]);
+    });
+}
+
+#[test]
+pub fn column_sum() {
+    for_kernel("column_sum", |bench| {
+        column_sum_values(bench, 1, |launch, stream| launch.launch_portable(stream));
         let (x, out) = (bench.output(6), bench.output(3));
         let launch = ColumnSum { x: &x, out: &out, rows: 2, columns: 3, scale: 1.0, accumulate: false };
         refuses_buffers!(bench, launch, ColumnSum { x, out });
