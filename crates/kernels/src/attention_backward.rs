@@ -199,6 +199,6 @@ fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: &[f32], 
 #[multiversion(targets = "simd")]
 fn dots(a: &[f32], b: &[f32], width: usize, dim: usize, out: &mut [f32]) {
     for ((a, b), out) in a.chunks(width).zip(b.chunks(width)).zip(out) {
-        *out = sum::sum_by(dim, |i| a[i] * b[i]);
+        *out = sum::sum_by([&a[..dim], &b[..dim]], |[a, b]| a * b);
     }
 }

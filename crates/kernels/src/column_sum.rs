@@ -1,5 +1,6 @@
 //! Sums down the columns of a matrix: the gradient of a bias, the mean of a batch.
 
+use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::scratch::with_scratch;
@@ -91,26 +92,48 @@ impl ColumnSum<'_> {
     }
 }
 
-/// Columns that one task sums at least: whole cache lines.
+/// Columns that one task sums at least, of few rows: whole cache lines.
 const BLOCK: usize = 64;
+
+/// Rows that are worth sums of their own, which are then summed up.
+const ROWS: usize = 16;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [x, out] = arguments.take();
     let x = x.read::<f32>();
     let (rows, columns) = (parameters.rows as usize, parameters.columns as usize);
-    // Of few rows a task takes long pieces, as memory likes them.
-    let block = parallel::rows_a_task(rows).next_multiple_of(BLOCK);
-    parallel::blocks(out.write::<f32>(), block, |first, out| {
-        with_scratch(out.len(), |sums| {
-            sums.fill(0.0);
-            for row in x.chunks_exact(columns) {
-                sum::add_rows(&row[first..][..sums.len()], sums);
-            }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                let before = if parameters.accumulate != 0 { *out } else { 0.0 };
-                *out = before + parameters.scale * *sum;
-            }
+    let add = |sums: &[f32], out: &mut [f32]| {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            let before = if parameters.accumulate != 0 { *out } else { 0.0 };
+            *out = before + parameters.scale * *sum;
+        }
+    };
+    let out = out.write::<f32>();
+    let rows_a_task = parallel::rows_a_task(columns);
+    if rows_a_task >= ROWS {
+        // Whole rows, as they lie in memory.
+        with_scratch(rows.div_ceil(rows_a_task) * columns, |sums| {
+            let tasks = sums.par_chunks_exact_mut(columns).zip(x.par_chunks(rows_a_task * columns));
+            tasks.for_each(|(sums, rows)| {
+                sums.fill(0.0);
+                sum::add_rows(rows, sums);
+            });
+            let (first, others) = sums.split_at_mut(columns);
+            sum::add_rows(others, first);
+            add(first, out);
         });
-    });
+    } else {
+        // Of few rows a task takes long pieces, as memory likes them.
+        let block = parallel::rows_a_task(rows).next_multiple_of(BLOCK);
+        parallel::blocks(out, block, |first, out| {
+            with_scratch(out.len(), |sums| {
+                sums.fill(0.0);
+                for row in x.chunks_exact(columns) {
+                    sum::add_rows(&row[first..][..sums.len()], sums);
+                }
+                add(sums, out);
+            });
+        });
+    }
 }

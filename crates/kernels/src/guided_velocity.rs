@@ -86,23 +86,23 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 
 #[multiversion(targets = "simd")]
 fn guide(conditional: &[f32], null: &[f32], parameters: &Parameters, out: &mut [f32]) {
-    let len = out.len();
-    let mean = |term: &dyn Fn(usize) -> f32| sum::sum_by(len, term) / len as f32;
+    let both = [conditional, null];
+    let mean = |term: &dyn Fn([f32; 2]) -> f32| sum::sum_by(both, term) / out.len() as f32;
     let a = if parameters.scale_null == 1 {
-        let square = sum::sum_by(len, |i| null[i] * null[i]);
-        sum::sum_by(len, |i| conditional[i] * null[i]) / (square + LEAST_SQUARE)
+        let square = sum::sum_by([null], |[null]| null * null);
+        sum::sum_by(both, |[conditional, null]| conditional * null) / (square + LEAST_SQUARE)
     } else {
         1.0
     };
     let (of_class, of_null) = (parameters.guidance, (1.0 - parameters.guidance) * a);
-    let mixed = |i: usize| of_class * conditional[i] + of_null * null[i];
-    let variance = |of: &dyn Fn(usize) -> f32| {
+    let mixed = |[conditional, null]: [f32; 2]| of_class * conditional + of_null * null;
+    let variance = |of: &dyn Fn([f32; 2]) -> f32| {
         let centre = mean(of);
-        mean(&|i| (of(i) - centre) * (of(i) - centre))
+        mean(&|values| (of(values) - centre) * (of(values) - centre))
     };
-    let ratio = variance(&|i| conditional[i]) / (variance(&mixed) + LEAST_VARIANCE);
+    let ratio = variance(&|[conditional, _]| conditional) / (variance(&mixed) + LEAST_VARIANCE);
     let f = parameters.rescale * ratio.sqrt() + (1.0 - parameters.rescale);
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = f * mixed(i);
+    for (out, (conditional, null)) in out.iter_mut().zip(conditional.iter().zip(null)) {
+        *out = f * mixed([*conditional, *null]);
     }
 }

@@ -141,8 +141,8 @@ fn normalise(x: &[f32], shift: &[f32], scale: &[f32], epsilon: f32, out: &mut [f
     for ((x, out), statistics) in
         x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(statistics.chunks_exact_mut(2))
     {
-        let mean = sum::sum_by(width, |i| x[i]) / width as f32;
-        let variance = sum::sum_by(width, |i| (x[i] - mean) * (x[i] - mean)) / width as f32;
+        let mean = sum::sum_by([x], |[x]| x) / width as f32;
+        let variance = sum::sum_by([x], |[x]| (x - mean) * (x - mean)) / width as f32;
         let deviation = 1.0 / (variance + epsilon).sqrt();
         for (((out, x), shift), scale) in out.iter_mut().zip(x).zip(shift).zip(scale) {
             *out = (x - mean) * deviation * (1.0 + scale) + shift;

@@ -143,12 +143,14 @@ fn backward(x: &[f32], upstream: &[f32], statistics: &[f32], scale: &[f32], out:
     let rows = x.chunks_exact(width).zip(upstream.chunks_exact(width));
     for (((x, upstream), statistics), out) in rows.zip(statistics.chunks_exact(2)).zip(out.chunks_exact_mut(width)) {
         let (mean, deviation) = (statistics[0], statistics[1]);
-        let gradient = |i: usize| upstream[i] * (1.0 + scale[i]);
-        let normal = |i: usize| (x[i] - mean) * deviation;
-        let mean_gradient = sum::sum_by(width, gradient) / width as f32;
-        let mean_product = sum::sum_by(width, |i| gradient(i) * normal(i)) / width as f32;
-        for (i, out) in out.iter_mut().enumerate() {
-            let value = deviation * (gradient(i) - mean_gradient - normal(i) * mean_product);
+        let gradient = |upstream: f32, scale: f32| upstream * (1.0 + scale);
+        let normal = |x: f32| (x - mean) * deviation;
+        let sum_gradient = sum::sum_by([upstream, scale], |[upstream, scale]| gradient(upstream, scale));
+        let sum_product =
+            sum::sum_by([upstream, scale, x], |[upstream, scale, x]| gradient(upstream, scale) * normal(x));
+        let (mean_gradient, mean_product) = (sum_gradient / width as f32, sum_product / width as f32);
+        for ((out, x), (upstream, scale)) in out.iter_mut().zip(x).zip(upstream.iter().zip(scale)) {
+            let value = deviation * (gradient(*upstream, *scale) - mean_gradient - normal(*x) * mean_product);
             *out = if accumulate { *out + value } else { value };
         }
     }

@@ -86,10 +86,10 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 
 #[multiversion(targets = "simd")]
 fn sum_of_squares(error: &[f32], before: &[f32], after: &[f32], [absolute, relative]: [f32; 2]) -> f32 {
-    sum::sum_by(error.len(), |i| {
-        let (one, other) = (before[i].abs(), after[i].abs());
+    sum::sum_by([error, before, after], |[error, before, after]| {
+        let (one, other) = (before.abs(), after.abs());
         let larger = 0.5 * (one + other + (one - other).abs()); // which keeps NaN, as max does not
-        let share = error[i] / (absolute + relative * larger);
+        let share = error / (absolute + relative * larger);
         share * share
     })
 }

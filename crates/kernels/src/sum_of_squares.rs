@@ -59,5 +59,5 @@ fn cpu(_: &[u8], arguments: Arguments<'_>) {
 
 #[multiversion(targets = "simd")]
 fn squares(x: &[f32]) -> f32 {
-    sum::sum_by(x.len(), |i| x[i] * x[i])
+    sum::sum_by([x], |[x]| x * x)
 }

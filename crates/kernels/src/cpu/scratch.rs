@@ -1,17 +1,18 @@
 //! Memory for intermediate results of a task, kept by its thread from one call to the next.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends `body` a slice of `len` floats with unspecified contents. Calls do not nest.
+/// Lends `body` a slice of `len` floats with unspecified contents. A call within a call, as of a task that a waiting
+/// thread takes up, has memory of its own.
 pub(crate) fn with_scratch(len: usize, body: impl FnOnce(&mut [f32])) {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < len {
-            scratch.resize(len, 0.0);
-        }
-        body(&mut scratch[..len]);
-    });
+    let mut scratch = SCRATCH.take();
+    if scratch.len() < len {
+        scratch.resize(len, 0.0);
+    }
+    body(&mut scratch[..len]);
+    SCRATCH.set(scratch);
 }

@@ -5,18 +5,20 @@ use multiversion::multiversion;
 /// Independent partial sums: two vectors of the widest kind.
 const LANES: usize = 32;
 
-/// Σ term(i) over 0..len, in an order that depends on `len` alone.
+/// Σ over i of term(what the rows have at i), in an order that depends on their length alone, which is one. In
+/// blocks of a fixed size, or the compiler checks each index and adds one number at a time.
 #[inline(always)]
-pub(crate) fn sum_by(len: usize, term: impl Fn(usize) -> f32) -> f32 {
+pub(crate) fn sum_by<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
-    let whole = len / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
+    let blocks = rows.map(|row| row.as_chunks::<LANES>());
+    for block in 0..blocks[0].0.len() {
+        let rows = blocks.map(|(blocks, _)| &blocks[block]);
         for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += term(start + lane);
+            *sum += term(rows.map(|row| row[lane]));
         }
     }
-    for (lane, sum) in lanes.iter_mut().take(len - whole).enumerate() {
-        *sum += term(whole + lane);
+    for (lane, sum) in lanes.iter_mut().take(blocks[0].1.len()).enumerate() {
+        *sum += term(blocks.map(|(_, rest)| rest[lane]));
     }
     // Halves onto halves: a chain of five sums, where one lane after the other would be a chain of 32.
     let lanes: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
