@@ -59,20 +59,32 @@ pub fn multiply_adds(stream: &mut Stream, runs: usize, quick: bool) -> Result<Ve
     Ok(seconds(rounds, runs)?.into_iter().map(|seconds| operations / seconds).collect())
 }
 
-/// Elements that one task keeps in registers: eight of 16 lanes, or sixteen of 8.
-const BLOCK: usize = 128;
+/// Elements that are kept in registers: twelve of 8 lanes, which leaves some of the 16 registers for the factors. With
+/// fewer the units wait for their results, with more for memory.
+const NARROW: usize = 96;
+/// The same for AVX-512: eight of 16 lanes.
+#[cfg(target_arch = "x86_64")]
+const WIDE: usize = 128;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    let Parameters { rounds, a, b } = bytemuck::pod_read_unaligned(parameters);
+    let parameters: Parameters = bytemuck::pod_read_unaligned(parameters);
     let [out] = arguments.take();
-    let blocks = out.write::<f32>().par_chunks_exact_mut(BLOCK).with_min_len(64);
-    blocks.for_each(|out| out.copy_from_slice(&chains(rounds, a, b)));
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        return blocks::<WIDE>(parameters, out.write::<f32>());
+    }
+    blocks::<NARROW>(parameters, out.write::<f32>());
+}
+
+fn blocks<const LEN: usize>(Parameters { rounds, a, b }: Parameters, out: &mut [f32]) {
+    let blocks = out.par_chunks_mut(LEN).with_min_len(64);
+    blocks.for_each(|out| out.copy_from_slice(&chains::<LEN>(rounds, a, b)[..out.len()]));
 }
 
 #[multiversion(targets = "simd")]
-fn chains(rounds: u32, a: f32, b: f32) -> [f32; BLOCK] {
+fn chains<const LEN: usize>(rounds: u32, a: f32, b: f32) -> [f32; LEN] {
     // Equal numbers would be computed once for all.
-    let mut values: [f32; BLOCK] = std::array::from_fn(|i| i as f32);
+    let mut values: [f32; LEN] = std::array::from_fn(|i| i as f32);
     for _ in 0..rounds {
         for value in &mut values {
             *value = value.mul_add(a, b);

@@ -70,8 +70,11 @@ enum Built {
 }
 
 fn cargo(workspace: &Path, target: Option<&Path>) -> Result<Built> {
+    // Where everybody builds, what they have built is used, which has the features of the whole workspace.
+    let packages: &[&str] =
+        if target.is_some() { &["--package", "tests", "--package", "kernels"] } else { &["--workspace"] };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--quiet", "--package", "tests", "--package", "kernels", "--lib", "--test", "kernels"]);
+    command.args(["test", "--quiet", "--lib", "--test", "kernels"]).args(packages);
     command.args(["--no-run", "--message-format", "json"]).current_dir(workspace).stderr(Stdio::null());
     if let Some(target) = target {
         command.env("CARGO_TARGET_DIR", target);
