@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::optimiser as oracle;
 
-use super::{FOLDED, LENGTHS};
 use super::presets::presets;
 use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers};
 use super::trial::Trial;
+use super::{FOLDED, LENGTHS};
 
 /// The parameters of each preset, which are one arena.
 fn arenas() -> [usize; 3] {
