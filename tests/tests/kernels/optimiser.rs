@@ -202,7 +202,7 @@ fn settings() -> impl Strategy<Value = oracle::AdamW> {
 #[test]
 pub fn adamw() {
     for_kernel("adamw", |bench| {
-        let [tiny, small, _] = arenas(); // the largest is no other case, and large
+        let [tiny, small, _] = arenas(); // the largest would be the same again, at length
         // An invocation has four elements: a launch of four times as many is folded.
         let lengths = LENGTHS.map(|len| if len == FOLDED { 4 * FOLDED - 1 } else { len });
         for len in lengths.into_iter().chain([tiny, small]) {
