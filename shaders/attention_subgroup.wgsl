@@ -93,7 +93,7 @@ fn add_products(scores: Tile, query: vec4f, keys: Rows) -> Tile {
     );
 }
 
-// Which of the keys `first` to `first + 3` there are.
+// Which of four keys of an eight there are: none beyond the last, and none of an eight that the tile has not.
 fn within(eight: u32, first: u32) -> vec4<bool> {
     let key = first + 8u * eight;
     return vec4u(key, key + 1u, key + 2u, key + 3u) < vec4u(select(0u, parameters.tokens, eight < EIGHTS));
@@ -134,9 +134,6 @@ fn highest_of(scores: Tile) -> f32 {
 
 // The weights of scores, or 0 beyond the last key, even where no score is above LOWEST.
 fn weights_eight(eight: u32, scores: mat2x4f, highest: f32, first: u32) -> mat2x4f {
-    if eight >= EIGHTS {
-        return mat2x4f();
-    }
     return mat2x4f(
         select(vec4f(), exp(scores[0] - highest), within(eight, first)),
         select(vec4f(), exp(scores[1] - highest), within(eight, first + 4u)),

@@ -49,8 +49,7 @@ impl Attention<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let software = stream.device().adapter().is_some_and(|info| info.software);
-        if software && shape::has_subgroups(stream) {
+        if shape::on_software(stream) && shape::has_subgroups(stream) {
             self.launch_subgroup(stream)
         } else {
             self.launch_portable(stream)

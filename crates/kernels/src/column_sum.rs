@@ -46,8 +46,7 @@ impl ColumnSum<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let software = stream.device().adapter().is_some_and(|info| info.software);
-        if software && self.columns.is_multiple_of(4) {
+        if shape::on_software(stream) && self.columns.is_multiple_of(4) {
             self.launch_quads(stream)
         } else {
             self.launch_portable(stream)

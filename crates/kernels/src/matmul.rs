@@ -189,7 +189,7 @@ impl MatMul<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let software = stream.device().adapter().is_some_and(|info| info.software);
+        let software = shape::on_software(stream);
         let variant = match (self.layout, stream.device().half()) {
             (_, Some(Half::Bfloat16)) => Variant::Half,
             // Gradients are often below what f16 holds; only forward products are in this layout.

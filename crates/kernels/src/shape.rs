@@ -28,6 +28,11 @@ pub(crate) fn has_subgroups(stream: &Stream) -> bool {
     stream.device().adapter().is_none_or(|info| info.smallest_subgroup.is_some_and(|lanes| lanes >= SUBGROUP))
 }
 
+/// Whether a stream's device is an adapter that runs on a CPU, where other tilings are fast than on hardware.
+pub(crate) fn on_software(stream: &Stream) -> bool {
+    stream.device().adapter().is_some_and(|info| info.software)
+}
+
 /// Refuses a device without subgroups, for a kernel that needs them.
 pub(crate) fn expect_subgroups(kernel: &Kernel, stream: &Stream) -> Result<()> {
     ensure(kernel, has_subgroups(stream), || format!("the adapter has no subgroups of {SUBGROUP} invocations or more"))
