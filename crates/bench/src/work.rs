@@ -84,13 +84,15 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
             let (rows, weights, [width, out_width]) = layers(span)?;
             (2.0 * rows * weights, rows * (width + (2.0 + p("save")?) * out_width) + weights)
         }
-        // Five products: the first layer's again, and two gradients of each. Moves x, its gradient and that of the
-        // result, the weights, and their gradients slice by slice.
+        // Four products, two gradients of each layer, and the first layer's again where what GELU was given was not kept.
+        // Moves x, its gradient and that of the result, what was kept, the weights, and their gradients slice by slice.
         "feed_forward_backward" => {
             let (rows, weights, [width, out_width]) = layers(span)?;
             let sums = length(span, "weight_1_sums")? + length(span, "weight_2_sums")?;
-            let operations = 2.0 * rows * (2.0 * weights + width * p("hidden")?);
-            (operations, rows * ((2.0 + p("accumulate")?) * width + out_width) + weights + sums)
+            let (hidden, kept) = (p("hidden")?, p("kept")?);
+            let operations = 2.0 * rows * (2.0 * weights + (1.0 - kept) * width * hidden);
+            let moved = (2.0 + p("accumulate")?) * width + out_width + kept * hidden;
+            (operations, rows * moved + weights + sums)
         }
         // Two products of T² · Dh multiply-adds a head, and five operations a weight: scale, maximum,
         // exponential, sum, division. Moves q, k, v, the output, and a number a row.

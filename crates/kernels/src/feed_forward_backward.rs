@@ -1,9 +1,9 @@
-//! The gradients of a block's MLP in one kernel, for CPUs with a matrix unit.
+//! The gradients of a block's MLP in one kernel, for CPUs.
 
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::bfloat16::Parts;
-use crate::cpu::feed_forward::{FeedForward as Layers, Gradients, SLICE};
+use crate::cpu::feed_forward::{FeedForward as Layers, Gradients, Kept, SLICE, slices};
 use crate::cpu::gemm::Into;
 use crate::cpu::{bfloat16, parallel};
 use crate::feed_forward::{of_precision, unit};
@@ -15,6 +15,7 @@ parameters! {
     out_width: u32,
     rows: u32,
     accumulate: u32,
+    kept: u32,
 }
 
 const BINDINGS: &[Binding] = &[
@@ -22,6 +23,7 @@ const BINDINGS: &[Binding] = &[
     Binding::read("weight_1"),
     Binding::read("bias_1"),
     Binding::read("weight_2"),
+    Binding::read("before_gelu"),
     Binding::read("upstream"),
     Binding::write("out_x"),
     Binding::write("weight_1_sums"),
@@ -39,7 +41,8 @@ pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "feed_forward_backward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// From the gradient at y = gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂ to those of x, of the weights and of the biases.
-/// It needs nothing of what the forward pass made: x · weight₁ᵀ, and its GELU, are made again, a few rows at a time.
+/// What is between the layers, and its gradient, stays in cache, a few rows at a time. A matrix unit makes x · weight₁ᵀ again,
+/// sooner than it would read it; without one, what GELU was given has to be kept.
 #[derive(Debug)]
 pub struct FeedForwardBackward<'a> {
     /// (rows, in)
@@ -48,6 +51,8 @@ pub struct FeedForwardBackward<'a> {
     pub weights: [&'a Buffer; 2],
     /// (hidden): bias₁.
     pub bias: &'a Buffer,
+    /// (rows, hidden): x · weight₁ᵀ + bias₁, if it was kept.
+    pub before_gelu: Option<&'a Buffer>,
     /// (rows, out): the gradient at y.
     pub upstream: &'a Buffer,
     /// Rows of x.
@@ -63,13 +68,22 @@ pub struct FeedForwardBackward<'a> {
 }
 
 impl FeedForwardBackward<'_> {
+    /// Whether a stream's device has this kernel: a CPU.
+    pub fn runs_on(stream: &Stream) -> bool {
+        stream.device().adapter().is_none()
+    }
+
     /// Checks the shapes and launches the kernel, which sums over slices of the rows, and [`ColumnSum`] of the slices.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], also where [`crate::FeedForward::runs_on`] is not true, and what [`Stream::launch`]
-    /// reports.
+    /// [`runtime::Error::Shape`], also where [`Self::runs_on`], or without `before_gelu` [`crate::FeedForward::runs_on`], is
+    /// not true, and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let kernel = of_precision(stream, &KERNEL, &HALF_KERNEL)?;
+        shape::ensure(&KERNEL, Self::runs_on(stream), || format!("{} is no CPU", stream.device()))?;
+        let kernel = match self.before_gelu {
+            Some(_) => &KERNEL,
+            None => of_precision(stream, &KERNEL, &HALF_KERNEL)?,
+        };
         let (rows, [width, hidden, out_width]) = (self.rows, self.widths);
         shape::expect(kernel, "x", self.x, &[rows, width])?;
         shape::expect(kernel, "out_x", self.out_x.0, &[rows, width])?;
@@ -77,7 +91,10 @@ impl FeedForwardBackward<'_> {
         shape::expect(kernel, "weight_1", self.weights[0], &[hidden, width])?;
         shape::expect(kernel, "weight_2", self.weights[1], &[out_width, hidden])?;
         shape::expect(kernel, "bias_1", self.bias, &[hidden])?;
-        let slices = rows.div_ceil(SLICE);
+        if let Some(before_gelu) = self.before_gelu {
+            shape::expect(kernel, "before_gelu", before_gelu, &[rows, hidden])?;
+        }
+        let slices = if self.before_gelu.is_some() { slices(rows) } else { rows.div_ceil(SLICE) };
         let lens = [hidden * width, hidden, out_width * hidden, out_width];
         let [of_weight_1, of_bias_1, of_weight_2, of_bias_2] = lens.map(|len| stream.allocate(slices * len));
         let sums = [of_weight_1?, of_bias_1?, of_weight_2?, of_bias_2?];
@@ -89,12 +106,14 @@ impl FeedForwardBackward<'_> {
                 out_width: shape::dimension(kernel, "out_width", out_width)?,
                 rows: shape::dimension(kernel, "rows", rows)?,
                 accumulate: u32::from(self.out_x.1),
+                kept: u32::from(self.before_gelu.is_some()),
             },
             buffers: &[
                 self.x,
                 self.weights[0],
                 self.bias,
                 self.weights[1],
+                self.before_gelu.unwrap_or(self.x),
                 self.upstream,
                 self.out_x.0,
                 &sums[0],
@@ -123,21 +142,20 @@ fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
 
 fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
     let parameters: Parameters = parallel::parameters(parameters);
-    let [x, weight_1, bias_1, weight_2, upstream, out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] =
+    let [x, weight_1, bias_1, weight_2, before_gelu, upstream, out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] =
         arguments.take();
-    let layers = Layers {
-        unit: unit(),
-        parts,
-        widths: [parameters.width, parameters.hidden, parameters.out_width].map(|width| width as usize),
-        x: x.read(),
-        weights: [weight_1.read(), weight_2.read()],
-        bias: bias_1.read(),
-    };
+    let widths = [parameters.width, parameters.hidden, parameters.out_width].map(|width| width as usize);
+    let (x, weights, upstream) = (x.read(), [weight_1.read(), weight_2.read()], upstream.read());
     let gradients = Gradients {
         x: out_x.write(),
         into_x: if parameters.accumulate != 0 { Into::Add } else { Into::Overwrite },
         weights: [of_weight_1.write(), of_weight_2.write()],
         biases: [of_bias_1.write(), of_bias_2.write()],
     };
-    bfloat16::feed_forward::backward(layers, upstream.read(), gradients);
+    if parameters.kept != 0 {
+        Kept { widths, x, weights, before_gelu: before_gelu.read(), upstream }.backward(gradients);
+    } else {
+        let layers = Layers { unit: unit(), parts, widths, x, weights, bias: bias_1.read() };
+        bfloat16::feed_forward::backward(layers, upstream, gradients);
+    }
 }

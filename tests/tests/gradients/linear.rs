@@ -1,7 +1,7 @@
 //! Linear layers with each of their epilogues.
 
 use autograd::Activation;
-use kernels::FeedForward;
+use kernels::{FeedForward, FeedForwardBackward};
 use tests::harness::{Bench, Values, on_each_device};
 
 use crate::graph::Graph;
@@ -13,6 +13,7 @@ const GELU: &[&str] = &["matmul", "column_sum", "gelu_backward"];
 const GATED: &[&str] = &["matmul", "column_sum", "gate_backward"];
 
 const AT_ONCE: &[&str] = &["feed_forward", "feed_forward_backward", "column_sum", "gate_backward"];
+const BACKWARD_AT_ONCE: &[&str] = &["matmul", "feed_forward_backward", "column_sum", "gate_backward"];
 
 /// Rows, outputs, inputs: one, primes, around the tiles, and multiples of 4, which software adapters
 /// have a kernel of their own for.
@@ -107,9 +108,12 @@ pub fn feed_forward() {
     on_each_device(|bench| {
         for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
             let (rows, columns) = (batch * tokens, 2 * width + 3);
-            let kernels = &match FeedForward::runs_on(&bench.stream) {
-                true => AT_ONCE.to_vec(),
-                false => launched(bench, GATED, [rows, hidden, width]),
+            let kernels = &if FeedForward::runs_on(&bench.stream) {
+                AT_ONCE.to_vec()
+            } else if FeedForwardBackward::runs_on(&bench.stream) {
+                BACKWARD_AT_ONCE.to_vec()
+            } else {
+                launched(bench, GATED, [rows, hidden, width])
             };
             let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
             let graph = || {

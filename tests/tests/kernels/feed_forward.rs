@@ -1,4 +1,4 @@
-//! Group N: the MLP of a block in one kernel, which CPUs with a matrix unit have.
+//! Group N: the MLP of a block in one kernel, which CPUs with a matrix unit have, and its gradient in one, which all CPUs have.
 
 use kernels::{FeedForward, FeedForwardBackward, Sequence};
 use runtime::{Binding, Error, Kernel, Launch};
@@ -38,8 +38,8 @@ const TOLERANCE_OF_HALF_GRADIENTS: Tolerance =
 /// Sizes of a case: items, tokens, and the widths of x, between the layers and of the result.
 type Sizes = [usize; 5];
 
-/// One; primes; around the 32 rows and columns of a block, the 128 that the gradient takes at a time, and the 256 rows of
-/// a slice.
+/// One; primes; around the 32 rows and columns of a block, the 128 that the gradient takes at a time on the unit, and the 256
+/// rows of a slice.
 const SIZES: [Sizes; 8] = [
     [1, 1, 1, 1, 1],
     [2, 3, 5, 7, 3],
@@ -50,6 +50,9 @@ const SIZES: [Sizes; 8] = [
     [1, 129, 8, 257, 8],
     [6, 49, 20, 80, 24],
 ];
+
+/// Two slices without a unit, the first of an odd number of rows that it takes in two pieces; as many slices as there may be.
+const MANY_ROWS: [Sizes; 2] = [[3, 227, 5, 9, 6], [1, 2303, 2, 3, 1]];
 
 /// With operands as the device rounds them.
 fn rounded(half: bool, values: Vec<f32>) -> Vec<f32> {
@@ -125,19 +128,29 @@ fn forward(sizes: Sizes, half: bool, save: bool, seed: u64) -> Trial {
         })
 }
 
-fn backward(sizes: Sizes, half: bool, accumulate: bool, seed: u64) -> Trial {
+/// How the gradient comes by what GELU was given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum BeforeGelu {
+    Kept,
+    MadeAgain,
+}
+
+fn backward(sizes: Sizes, half: bool, before_gelu: BeforeGelu, accumulate: bool, seed: u64) -> Trial {
+    let kept = before_gelu == BeforeGelu::Kept;
     let [batch, tokens, width, hidden, out_width] = sizes;
     let rows = batch * tokens;
     let (mut values, [x, weight_1, bias_1, weight_2, _]) = operands(sizes, half, seed);
     let upstream = rounded(half, values.normal(rows * out_width));
     let lens = [rows * width, hidden * width, hidden, out_width * hidden, out_width];
     let names = ["out_x", "out_weight_1", "out_bias_1", "out_weight_2", "out_bias_2"];
-    let trial = Trial::new(format!("feed_forward_backward {sizes:?}, half: {half}, accumulate: {accumulate}"))
+    let name = format!("feed_forward_backward {sizes:?}, half: {half}, {before_gelu:?}, accumulate: {accumulate}");
+    let trial = Trial::new(name)
         .reads("x", x)
         .reads("weight_1", weight_1)
         .reads("bias_1", bias_1)
         .reads("weight_2", weight_2)
         .reads("upstream", upstream);
+    let trial = if kept { trial.reads("before_gelu", values.normal(rows * hidden)) } else { trial };
     let trial = names.into_iter().zip(lens).fold(trial, |trial, (name, len)| {
         let before = accumulate.then(|| values.normal(len));
         let rounded = half && !name.starts_with("out_bias");
@@ -146,15 +159,14 @@ fn backward(sizes: Sizes, half: bool, accumulate: bool, seed: u64) -> Trial {
     });
     trial
         .launch(move |bench, buffers| {
-            let [x, weight_1, bias, weight_2, upstream, out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] =
-                buffers
-            else {
-                panic!("ten buffers")
-            };
+            let [x, weight_1, bias, weight_2, upstream, rest @ ..] = buffers else { panic!("ten buffers or eleven") };
+            let (kept, outputs) = rest.split_at(usize::from(kept));
+            let [out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] = outputs else { panic!("five gradients") };
             FeedForwardBackward {
                 x,
                 weights: [weight_1, weight_2],
                 bias,
+                before_gelu: kept.first(),
                 upstream,
                 rows,
                 widths: [width, hidden, out_width],
@@ -165,8 +177,12 @@ fn backward(sizes: Sizes, half: bool, accumulate: bool, seed: u64) -> Trial {
             .launch(&mut bench.stream)
         })
         .oracle(move |arrays| {
-            let [x, weight_1, bias_1, weight_2, upstream, before @ ..] = arrays else { panic!("ten arrays") };
-            let given = between(x, weight_1, bias_1, sizes, half);
+            let [x, weight_1, bias_1, weight_2, upstream, rest @ ..] = arrays else { panic!("ten arrays or eleven") };
+            let (kept, before) = rest.split_at(usize::from(kept));
+            let given = match kept.first() {
+                Some(kept) => kept.iter().map(|value| f64::from(*value)).collect(),
+                None => between(x, weight_1, bias_1, sizes, half),
+            };
             let activated: Vec<f64> = given.iter().map(|value| oracle::gelu(*value)).collect();
             let above = oracle::matmul(Layout::NN, upstream, weight_2, [rows, hidden, out_width]);
             let slopes: Vec<f64> =
@@ -206,19 +222,23 @@ fn forward_cases(bench: &mut Bench, half: bool) {
     }
 }
 
-fn backward_cases(bench: &mut Bench, half: bool) {
-    if !FeedForward::runs_on(&bench.stream) {
+fn backward_cases(bench: &mut Bench, half: bool, before_gelu: BeforeGelu) {
+    let runs = match before_gelu {
+        BeforeGelu::Kept => FeedForwardBackward::runs_on(&bench.stream),
+        BeforeGelu::MadeAgain => FeedForward::runs_on(&bench.stream),
+    };
+    if !runs {
         return;
     }
-    for (sizes, add) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
-        backward(sizes, half, add, sizes.iter().sum::<usize>() as u64).check(bench);
+    for (sizes, add) in SIZES.into_iter().chain(MANY_ROWS).flat_map(|sizes| [(sizes, false), (sizes, true)]) {
+        backward(sizes, half, before_gelu, add, sizes.iter().sum::<usize>() as u64).check(bench);
     }
     random_cases(bench, 24, (sizes_up_to(100), proptest::bool::ANY, seed()), |bench, (sizes, add, seed)| {
-        backward(sizes, half, add, seed).check(bench);
+        backward(sizes, half, before_gelu, add, seed).check(bench);
     });
     for add in [false, true] {
-        backward([2, 17, 5, 35, 3], half, add, 1).check_tiny(bench);
-        backward([2, 17, 5, 35, 3], half, add, 1).poison(bench);
+        backward([2, 17, 5, 35, 3], half, before_gelu, add, 1).check_tiny(bench);
+        backward([2, 17, 5, 35, 3], half, before_gelu, add, 1).poison(bench);
     }
 }
 
@@ -234,12 +254,17 @@ pub fn feed_forward_half() {
 
 #[test]
 pub fn feed_forward_backward() {
-    for_kernel("feed_forward_backward", |bench| backward_cases(bench, false));
+    for_kernel("feed_forward_backward", |bench| {
+        backward_cases(bench, false, BeforeGelu::Kept);
+        backward_cases(bench, false, BeforeGelu::MadeAgain);
+    });
 }
 
 #[test]
 pub fn feed_forward_backward_half() {
-    for_half_kernel("feed_forward_backward_half", None, |bench| backward_cases(bench, true));
+    for_half_kernel("feed_forward_backward_half", None, |bench| {
+        backward_cases(bench, true, BeforeGelu::MadeAgain);
+    });
 }
 
 #[test]
@@ -260,8 +285,47 @@ fn what_does_not_fit_is_refused() {
             out: &out,
             saved: Some(&saved),
         };
+        let gradients = FeedForwardBackward {
+            x: &x,
+            weights: [&weight, &weight],
+            bias: &bias,
+            before_gelu: Some(&saved),
+            upstream: &x,
+            rows: 2,
+            widths: [3, 3, 3],
+            out_x: (&out, false),
+            out_weights: [(&weight, false); 2],
+            out_biases: [(&bias, false); 2],
+        };
         if !FeedForward::runs_on(&bench.stream) {
+            let made_again = FeedForwardBackward { before_gelu: None, ..gradients };
+            let said =
+                if FeedForwardBackward::runs_on(&bench.stream) { "no CPU with a matrix unit" } else { "is no CPU" };
+            expect_refusal(made_again.launch(&mut bench.stream), "a gradient without a unit", &[said]);
             expect_refusal(launch.launch(&mut bench.stream), "a device without a unit", &["no CPU with a matrix unit"]);
+        }
+        if !FeedForwardBackward::runs_on(&bench.stream) {
+            expect_refusal(gradients.launch(&mut bench.stream), "a device that is no CPU", &["is no CPU"]);
+            return;
+        }
+        let mut refuses = |launch: FeedForwardBackward<'_>, what: &str, said: &str| {
+            expect_refusal(launch.launch(&mut bench.stream), what, &[said]);
+        };
+        refuses(FeedForwardBackward { x: &other, ..gradients }, "a wrong x", "`x` has 5");
+        refuses(FeedForwardBackward { upstream: &other, ..gradients }, "a wrong upstream", "`upstream` has 5");
+        refuses(FeedForwardBackward { out_x: (&other, true), ..gradients }, "a wrong gradient of x", "`out_x` has 5");
+        refuses(FeedForwardBackward { weights: [&other, &weight], ..gradients }, "a wrong weight", "`weight_1` has 5");
+        refuses(FeedForwardBackward { weights: [&weight, &other], ..gradients }, "a wrong weight", "`weight_2` has 5");
+        refuses(FeedForwardBackward { bias: &other, ..gradients }, "a wrong bias", "`bias_1` has 5");
+        let of_weights = [(&weight, false), (&other, false)];
+        refuses(FeedForwardBackward { out_weights: of_weights, ..gradients }, "a wrong gradient", "`out` has 5");
+        refuses(
+            FeedForwardBackward { before_gelu: Some(&other), ..gradients },
+            "wrong activations",
+            "`before_gelu` has 5",
+        );
+        refuses(FeedForwardBackward { rows: 0, ..gradients }, "no rows", "is empty");
+        if !FeedForward::runs_on(&bench.stream) {
             return;
         }
         let mut refuses = |launch: FeedForward<'_>, what: &str, said: &str| {
@@ -277,29 +341,6 @@ fn what_does_not_fit_is_refused() {
         refuses(FeedForward { gate: 4, ..launch }, "a gate that leaves the modulation", "3 columns from 4");
         refuses(FeedForward { out: &other, ..launch }, "a wrong result", "`out` has 5");
         refuses(FeedForward { saved: Some(&other), ..launch }, "a wrong buffer to save to", "`saved` has 5");
-        let gradients = FeedForwardBackward {
-            x: &x,
-            weights: [&weight, &weight],
-            bias: &bias,
-            upstream: &x,
-            rows: 2,
-            widths: [3, 3, 3],
-            out_x: (&out, false),
-            out_weights: [(&weight, false); 2],
-            out_biases: [(&bias, false); 2],
-        };
-        let mut refuses = |launch: FeedForwardBackward<'_>, what: &str, said: &str| {
-            expect_refusal(launch.launch(&mut bench.stream), what, &[said]);
-        };
-        refuses(FeedForwardBackward { x: &other, ..gradients }, "a wrong x", "`x` has 5");
-        refuses(FeedForwardBackward { upstream: &other, ..gradients }, "a wrong upstream", "`upstream` has 5");
-        refuses(FeedForwardBackward { out_x: (&other, true), ..gradients }, "a wrong gradient of x", "`out_x` has 5");
-        refuses(FeedForwardBackward { weights: [&other, &weight], ..gradients }, "a wrong weight", "`weight_1` has 5");
-        refuses(FeedForwardBackward { weights: [&weight, &other], ..gradients }, "a wrong weight", "`weight_2` has 5");
-        refuses(FeedForwardBackward { bias: &other, ..gradients }, "a wrong bias", "`bias_1` has 5");
-        let of_weights = [(&weight, false), (&other, false)];
-        refuses(FeedForwardBackward { out_weights: of_weights, ..gradients }, "a wrong gradient", "`out` has 5");
-        refuses(FeedForwardBackward { rows: 0, ..gradients }, "no rows", "is empty");
     });
 }
 

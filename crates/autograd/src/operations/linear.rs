@@ -126,25 +126,7 @@ impl Tape<'_> {
         Ok(self.push(out, rows, columns, move |back, upstream| {
             let Some(gated) = gated else { return Ok(()) };
             let upstream = gated.backward(back, upstream)?;
-            // An x that wants no gradient gets one all the same, and nobody reads it.
-            let (out_x, accumulate) = match back.target(&x)? {
-                Some(target) => target,
-                None => (back.stream.allocate(x.value().len())?, false),
-            };
-            let targets = layers.map(|layer| layer.map(|parameter| back.parameter_target(parameter)));
-            let [out_weights, out_biases] = [0, 1].map(|i| targets.each_ref().map(|layer| (&layer[i].0, layer[i].1)));
-            FeedForwardBackward {
-                x: x.value(),
-                weights: weights.each_ref(),
-                bias: &biases[0],
-                upstream: &upstream,
-                rows,
-                widths: [width, hidden, columns],
-                out_x: (&out_x, accumulate),
-                out_weights,
-                out_biases,
-            }
-            .launch(back.stream)
+            feed_forward_backward(back, &x, layers, None, &upstream)
         }))
     }
 
@@ -162,10 +144,15 @@ impl Tape<'_> {
         let bias = &self.parameters.value(first[1]);
         self.affine(x, first[0], hidden.value(), Epilogue::Gelu { bias, saved: before_gelu.as_ref() })?;
         let (out, gated) = self.gated_affine(&hidden, second, residual, modulation, gate)?;
+        // What GELU gave is made again where its gradient is made.
+        let hidden = if FeedForwardBackward::runs_on(self.stream) { None } else { Some(hidden) };
         let x = x.clone();
         Ok(self.push(out, residual.rows(), residual.columns(), move |back, upstream| {
             let (Some(gated), Some(before_gelu)) = (gated, before_gelu) else { return Ok(()) };
             let upstream = gated.backward(back, upstream)?;
+            let Some(hidden) = hidden else {
+                return feed_forward_backward(back, &x, [first, second], Some(&before_gelu), &upstream);
+            };
             parameters_backward(back, &hidden, second, &upstream)?;
             let out = back.stream.allocate(before_gelu.len())?;
             let epilogue = Epilogue::GeluBackward { x: &before_gelu };
@@ -259,6 +246,39 @@ fn affine_backward(back: &mut Backward<'_, '_>, x: &Variable, linear: [Parameter
         input_backward(back, linear[0], upstream, &out, [x.rows(), x.columns()], into(accumulate))?;
     }
     parameters_backward(back, x, linear, upstream)
+}
+
+/// From the gradient at gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂, (rows, out), to those of x, weights and biases, in one
+/// kernel; with what GELU was given, if it was kept.
+fn feed_forward_backward(
+    back: &mut Backward<'_, '_>,
+    x: &Variable,
+    layers: [[Parameter; 2]; 2],
+    before_gelu: Option<&Buffer>,
+    upstream: &Buffer,
+) -> Result<()> {
+    // An x that wants no gradient gets one all the same, and nobody reads it.
+    let (out_x, accumulate) = match back.target(x)? {
+        Some(target) => target,
+        None => (back.stream.allocate(x.value().len())?, false),
+    };
+    let [first, second] = layers.map(|[weight, _]| back.parameters.shape(weight)[0]);
+    let [weights, biases] = [0, 1].map(|i| layers.map(|layer| back.parameters.value(layer[i])));
+    let targets = layers.map(|layer| layer.map(|parameter| back.parameter_target(parameter)));
+    let [out_weights, out_biases] = [0, 1].map(|i| targets.each_ref().map(|layer| (&layer[i].0, layer[i].1)));
+    FeedForwardBackward {
+        x: x.value(),
+        weights: weights.each_ref(),
+        bias: &biases[0],
+        before_gelu,
+        upstream,
+        rows: x.rows(),
+        widths: [x.columns(), first, second],
+        out_x: (&out_x, accumulate),
+        out_weights,
+        out_biases,
+    }
+    .launch(back.stream)
 }
 
 /// From the gradient at x · weightᵀ + bias, (rows, out), to that of x, which is (rows, inner).

@@ -1,17 +1,29 @@
-//! What the matrix unit is told of two linear layers around GELU.
-#![cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), allow(dead_code))] // read where there are such units
+//! Two linear layers around GELU: what the matrix unit is told of them, and their gradient without one.
 
+use multiversion::multiversion;
+use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::Parts;
-use super::gemm::Into;
+use super::gemm::{Into, Strided, Threads, gemm};
+use super::scratch::with_scratch;
+use super::{math, sum};
 
-/// Rows whose gradients are summed up together, by one task. At the rows of a batch of images it divides the work
-/// evenly among few threads, and the sums stay a small part of what is read and written.
+/// Rows whose gradients are summed up together, by one task of the matrix unit's, and at least without one. At the rows of
+/// a batch of images it divides the work evenly among few threads, and the sums stay a small part of what is read and written.
 pub(crate) const SLICE: usize = 256;
+
+/// Slices that there are at most without a matrix unit, where the sums over them would cost more than the threads that they
+/// keep busy bring.
+const MAX_SLICES: usize = 8;
+
+/// Rows that a task takes at a time without a matrix unit. Products pack the weights anew for each, and what is between the
+/// layers has to stay in cache.
+const ROWS: usize = 256;
 
 /// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ. No dimension is zero.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), allow(dead_code))] // read where there are such units
 pub(crate) struct FeedForward<'a> {
     pub(crate) unit: MatrixUnit,
     pub(crate) parts: Parts,
@@ -25,7 +37,7 @@ pub(crate) struct FeedForward<'a> {
     pub(crate) bias: &'a [f32],
 }
 
-/// Where gradients go: that of x, and, of each [`SLICE`] of rows, those of the weights and of both biases.
+/// Where gradients go: that of x, and, of each slice of the rows, those of the weights and of both biases.
 pub(crate) struct Gradients<'a> {
     /// (rows, in)
     pub(crate) x: &'a mut [f32],
@@ -34,4 +46,100 @@ pub(crate) struct Gradients<'a> {
     pub(crate) weights: [&'a mut [f32]; 2],
     /// (slices, hidden) and (slices, out)
     pub(crate) biases: [&'a mut [f32]; 2],
+}
+
+/// What the gradient reads where what GELU was given was kept. No dimension is zero.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    /// Columns of x, between the layers, and of the result.
+    pub(crate) widths: [usize; 3],
+    /// (rows, in)
+    pub(crate) x: &'a [f32],
+    /// (hidden, in) and (out, hidden)
+    pub(crate) weights: [&'a [f32]; 2],
+    /// (rows, hidden)
+    pub(crate) before_gelu: &'a [f32],
+    /// (rows, out): the gradient at the result.
+    pub(crate) upstream: &'a [f32],
+}
+
+/// Into how many slices [`Kept::backward`] takes these rows.
+pub(crate) fn slices(rows: usize) -> usize {
+    (rows / SLICE).clamp(1, MAX_SLICES)
+}
+
+impl Kept<'_> {
+    /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
+    pub(crate) fn backward(self, gradients: Gradients<'_>) {
+        let [width, hidden, out_width] = self.widths;
+        let rows = self.x.len() / width;
+        let slice = rows.div_ceil(slices(rows));
+        let Gradients { x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
+        x.par_chunks_mut(slice * width)
+            .zip(of_first.par_chunks_exact_mut(hidden * width))
+            .zip(of_second.par_chunks_exact_mut(out_width * hidden))
+            .zip(of_bias.par_chunks_exact_mut(hidden))
+            .zip(of_out_bias.par_chunks_exact_mut(out_width))
+            .enumerate()
+            .for_each(|(slice_index, ((((x, of_first), of_second), of_bias), of_out_bias))| {
+                of_bias.fill(0.0);
+                of_out_bias.fill(0.0);
+                let rows = x.len() / width;
+                let rows_at_once = rows.div_ceil(rows.div_ceil(ROWS));
+                for (i, x) in x.chunks_mut(rows_at_once * width).enumerate() {
+                    let gradients = Gradients {
+                        x,
+                        into_x,
+                        weights: [&mut *of_first, &mut *of_second],
+                        biases: [&mut *of_bias, &mut *of_out_bias],
+                    };
+                    let into = if i == 0 { Into::Overwrite } else { Into::Add };
+                    self.backward_rows(slice_index * slice + i * rows_at_once, gradients, into);
+                }
+            });
+    }
+
+    /// As [`Kept::backward`], for the rows from `first` on of which `gradients.x` has the gradient; those of the weights go
+    /// `into` what is there, and those of their biases are added to it.
+    fn backward_rows(&self, first: usize, gradients: Gradients<'_>, into: Into) {
+        let [width, hidden, out_width] = self.widths;
+        let Gradients { x: of_x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
+        let rows = of_x.len() / width;
+        let x = Strided::new(&self.x[first * width..], width);
+        let before_gelu = &self.before_gelu[first * hidden..][..rows * hidden];
+        let upstream = &self.upstream[first * out_width..][..rows * out_width];
+        sum::add_rows(upstream, of_out_bias);
+        let upstream = Strided::new(upstream, out_width);
+        let (first_weight, second_weight) =
+            (Strided::new(self.weights[0], width), Strided::new(self.weights[1], hidden));
+        with_scratch(2 * rows * hidden, |scratch| {
+            let (slopes, values) = scratch.split_at_mut(rows * hidden);
+            let size = [rows, out_width, hidden];
+            gemm(size, 1.0, upstream, second_weight, slopes, hidden, Into::Overwrite, Threads::One);
+            activate_backward(slopes, before_gelu, values, of_bias);
+            let [slopes, values] = [&*slopes, &*values].map(|data| Strided::new(data, hidden));
+            gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
+            let size = [hidden, rows, width];
+            gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
+            let size = [out_width, rows, hidden];
+            gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
+        });
+    }
+}
+
+/// From what GELU was given, and the gradient at what it gave, to what it gave and the gradient at what it was given, whose
+/// sums over the rows are added to `sums`, which are as long as a row.
+#[multiversion(targets = "simd")]
+fn activate_backward(gradients: &mut [f32], before: &[f32], after: &mut [f32], sums: &mut [f32]) {
+    const FUSED: bool = math::fused!();
+    let width = sums.len();
+    let rows = gradients.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
+    for ((gradients, before), after) in rows {
+        for (((gradient, before), after), sum) in gradients.iter_mut().zip(before).zip(after).zip(&mut *sums) {
+            let (activated, derivative) = math::gelu_and_derivative::<FUSED>(*before);
+            *after = activated;
+            *gradient *= derivative;
+            *sum += *gradient;
+        }
+    }
 }

@@ -21,6 +21,11 @@ impl<'a> Strided<'a> {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
+    /// The same without the rows before this one.
+    pub(super) fn rows_from(self, first: usize) -> Self {
+        Self { data: &self.data[first * self.row_stride..], ..self }
+    }
+
     pub(super) fn assert_holds(&self, rows: usize, columns: usize) {
         assert!(
             last(rows, columns, self.row_stride, self.column_stride) < self.data.len(),

@@ -7,6 +7,27 @@ use super::bfloat16::{self, Parts};
 use super::gemm::{Into, Strided, Threads, gemm};
 use super::parallel;
 
+/// Rows of a product that one thread makes by itself, at least: the right operand is packed anew for each piece, which
+/// fewer would not repay.
+const MIN_ROWS: usize = 192;
+
+/// Columns that such a product has at least. That and [`MIN_ROWS`] keep pieces away from the sizes for which `gemm` sums in
+/// another order, so that how many there are, which the threads decide, changes no bit.
+const MIN_COLUMNS: usize = 16;
+
+/// Pieces of a product for each thread: more than one, so that none waits long for another, and so that what follows the
+/// product finds its rows in cache.
+const PIECES_A_THREAD: usize = 4;
+
+/// Rows of the pieces that threads make a product of this size in, all but the last, which has no less than [`MIN_ROWS`];
+/// nothing if all should work on the whole, as where they would get no piece each.
+fn rows_a_piece(m: usize, n: usize) -> Option<usize> {
+    let threads = rayon::current_num_threads();
+    let fair = m.div_ceil(PIECES_A_THREAD * threads).max(MIN_ROWS);
+    let rows = (fair..=m).find(|rows| !(1..MIN_ROWS).contains(&(m % rows)))?;
+    (n >= MIN_COLUMNS && m.div_ceil(rows) >= threads.max(2)).then_some(rows)
+}
+
 /// What is done to a row of a product, given its index, the row, and the row of the other matrix. It starts no other
 /// tasks.
 pub(crate) type Finish<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
@@ -62,23 +83,33 @@ pub(crate) fn product(
     b: Strided<'_>,
     to: Destination<'_>,
 ) {
-    let [m, _, n] = sizes;
+    let [m, k, n] = sizes;
     assert!(to.out.len() == m * n, "a product does not fill its slice");
     if let Some((unit, parts)) = unit {
         return bfloat16::product(unit, parts, sizes, a, b, to);
     }
-    gemm(sizes, 1.0, a, b, &mut *to.out, n, to.into, Threads::All);
-    if to.finish.is_some() {
-        to.in_pieces(parallel::rows_a_task(n), n, |_, out, finish| finish(0, out));
-    }
+    let Some(rows) = rows_a_piece(m, n) else {
+        gemm(sizes, 1.0, a, b, &mut *to.out, n, to.into, Threads::All);
+        if to.finish.is_some() {
+            to.in_pieces(parallel::rows_a_task(n), n, |_, out, finish| finish(0, out));
+        }
+        return;
+    };
+    let into = to.into;
+    to.in_pieces(rows, n, |first, out, finish| {
+        gemm([out.len() / n, k, n], 1.0, a.rows_from(first), b, out, n, into, Threads::One);
+        finish(0, out);
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// (m, k, n): one piece; several; slices on the unit; rows that fill no tile; rows longer than a task.
-    const SIZES: [[usize; 3]; 6] = [[1, 1, 1], [3, 7, 5], [33, 31, 65], [130, 40, 300], [70, 1500, 45], [3, 3, 20_000]];
+    /// (m, k, n): one piece; several; slices on the unit; rows that fill no tile; rows longer than a task; pieces of a thread
+    /// each, the last one smaller than the others.
+    const SIZES: [[usize; 3]; 7] =
+        [[1, 1, 1], [3, 7, 5], [33, 31, 65], [130, 40, 300], [70, 1500, 45], [3, 3, 20_000], [579, 9, 17]];
 
     /// Whole numbers, so that all sums are exact.
     fn whole(len: usize, factor: usize) -> Vec<f32> {
@@ -111,6 +142,44 @@ mod tests {
                     assert!(beside.iter().zip(&want).all(|(beside, want)| *beside == 2.0 * want), "{case}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        for [m, k, n] in [[384, 5, 15], [385, 700, 16], [599, 1100, 17], [1000, 64, 33], [3136, 31, 40]] {
+            let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919 % 10_007) as f32).sin()).collect() };
+            let (a, b) = (values(m * k), values(k * n));
+            let with_threads = |threads: usize, transposed: bool| {
+                let b = if transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
+                let mut out = vec![0.0; m * n];
+                let to = Destination { out: &mut out, into: Into::Overwrite, finish: None, beside: &mut [] };
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| product(None, [m, k, n], Strided::new(&a, k), b, to));
+                out
+            };
+            for transposed in [false, true] {
+                let want = with_threads(1, transposed);
+                for threads in [2, 3, 5, 8] {
+                    assert!(with_threads(threads, transposed) == want, "({m}, {k}, {n}), {threads} threads");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_thread_gets_a_piece_or_all_share_the_whole() {
+        for threads in [1, 2, 3, 7, 64] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for m in (1..1500).chain([3136, 6272, 64_001]) {
+                let Some(rows) = pool.install(|| rows_a_piece(m, MIN_COLUMNS)) else {
+                    assert!(m / MIN_ROWS < 2 * threads.max(2), "{m} rows are worth pieces for {threads} threads");
+                    continue;
+                };
+                let last = (m - 1) % rows + 1;
+                assert!(rows.min(last) >= MIN_ROWS && m.div_ceil(rows) >= threads.max(2), "{m} rows by {rows}");
+            }
+            assert_eq!(pool.install(|| rows_a_piece(64_001, MIN_COLUMNS - 1)), None);
         }
     }
 }
