@@ -67,7 +67,7 @@ pub fn round(bench: &Path, args: &Args) -> Result<Vec<Report>> {
             let times = kernels(what).iter().map(|kernel| microseconds(&bench, *kernel));
             match times.sum::<Result<f64>>() {
                 Ok(time) => reports.push(report(&bench, what, 1e-3 * time)),
-                // A CPU with a matrix unit does the layers of an MLP in one kernel.
+                // A CPU does the gradients of an MLP in one kernel, and with a matrix unit the layers too.
                 Err(error) => eprintln!("no figure of ours for {what:?}: {error}"),
             }
         }

@@ -13,8 +13,8 @@ use super::{math, sum};
 /// a batch of images it divides the work evenly among few threads, and the sums stay a small part of what is read and written.
 pub(crate) const SLICE: usize = 256;
 
-/// Slices that there are at most without a matrix unit, where the sums over them would cost more than the threads that they
-/// keep busy bring.
+/// Slices that there are at most without a matrix unit: more would cost more, in sums over them, than they would bring to
+/// many threads, which share the products of a slice.
 const MAX_SLICES: usize = 8;
 
 /// Rows that a task takes at a time without a matrix unit. Products pack the weights anew for each, and what is between the
@@ -118,11 +118,17 @@ impl Kept<'_> {
             gemm(size, 1.0, upstream, second_weight, slopes, hidden, Into::Overwrite, Threads::One);
             activate_backward(slopes, before_gelu, values, of_bias);
             let [slopes, values] = [&*slopes, &*values].map(|data| Strided::new(data, hidden));
-            gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
-            let size = [hidden, rows, width];
-            gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
-            let size = [out_width, rows, hidden];
-            gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
+            // Three tasks, for threads that have no slice of their own.
+            let of_x = || gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
+            let of_first = || {
+                let size = [hidden, rows, width];
+                gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
+            };
+            let of_second = || {
+                let size = [out_width, rows, hidden];
+                gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
+            };
+            rayon::join(of_x, || rayon::join(of_first, of_second));
         });
     }
 }

@@ -145,6 +145,10 @@ mod tests {
         }
     }
 
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started")
+    }
+
     #[test]
     fn the_number_of_threads_changes_no_bit() {
         for [m, k, n] in [[384, 5, 15], [385, 700, 16], [599, 1100, 17], [1000, 64, 33], [3136, 31, 40]] {
@@ -154,8 +158,7 @@ mod tests {
                 let b = if transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
                 let mut out = vec![0.0; m * n];
                 let to = Destination { out: &mut out, into: Into::Overwrite, finish: None, beside: &mut [] };
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| product(None, [m, k, n], Strided::new(&a, k), b, to));
+                pool(threads).install(|| product(None, [m, k, n], Strided::new(&a, k), b, to));
                 out
             };
             for transposed in [false, true] {
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn each_thread_gets_a_piece_or_all_share_the_whole() {
         for threads in [1, 2, 3, 7, 64] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = pool(threads);
             for m in (1..1500).chain([3136, 6272, 64_001]) {
                 let Some(rows) = pool.install(|| rows_a_piece(m, MIN_COLUMNS)) else {
                     assert!(m / MIN_ROWS < 2 * threads.max(2), "{m} rows are worth pieces for {threads} threads");
