@@ -70,7 +70,7 @@ pub struct FeedForward<'a> {
 }
 
 impl FeedForward<'_> {
-    /// Whether a stream's device has this kernel and its backward: a CPU with a [`MatrixUnit`].
+    /// Whether a stream's device has this kernel, and its backward from nothing kept: a CPU with a [`MatrixUnit`].
     pub fn runs_on(stream: &Stream) -> bool {
         stream.device().adapter().is_none() && MatrixUnit::get().is_some()
     }

@@ -74,7 +74,8 @@ impl Tape<'_> {
 
     /// residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), the MLP of a block: as [`Tape::linear`] with
     /// GELU and [`Tape::gated_linear`]. Where a device has a kernel for the whole, what is between the layers is never
-    /// stored; elsewhere the gradient goes through GELU where the second layer's product makes it.
+    /// stored; on any CPU all gradients are made at once, from what GELU was given; elsewhere the gradient goes through GELU
+    /// where the second layer's product makes it.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
