@@ -2,6 +2,8 @@
 // contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
 // or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round.
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
+// Where A_TRANSPOSED it also sums the columns of a, (m), into `saved` if `save` is 2: the gradient of a Linear's bias
+// beside that of its weight, for no load more.
 //
 // Tiling: an invocation makes 32 rows × 4 columns of out in eight named accumulators of four rows each. All
 // lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
@@ -68,6 +70,20 @@ fn store(row: u32, column: u32, product: vec4f) {
     }
 }
 
+// Sums of four columns of a.
+fn store_sum(quad: u32, sum: vec4f) {
+    if quad < parameters.m / 4u {
+        saved[quad] = sum;
+    }
+}
+
+fn store_four_sums(quad: u32, sums: mat4x4f) {
+    store_sum(quad, sums[0]);
+    store_sum(quad + 1u, sums[1]);
+    store_sum(quad + 2u, sums[2]);
+    store_sum(quad + 3u, sums[3]);
+}
+
 // Four rows of A times four columns of B, for one k.
 fn outer(columns: vec4f, rows: vec4f) -> mat4x4f {
     return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
@@ -104,9 +120,11 @@ fn main(
         // a is (k, m): the eight lanes' vec4s are 32 rows of A for one k.
         let stride = parameters.m / 4u;
         let quad = min(row / 4u + lane, stride - 1u);
+        var sums = vec4f();
         for (var k = 0u; k < parameters.k; k++) {
             let right = b[k * columns + within];
             let left = a[k * stride + quad];
+            sums += left;
             c0 += outer(right, subgroupBroadcast(left, 0u));
             c1 += outer(right, subgroupBroadcast(left, 1u));
             c2 += outer(right, subgroupBroadcast(left, 2u));
@@ -115,6 +133,13 @@ fn main(
             c5 += outer(right, subgroupBroadcast(left, 5u));
             c6 += outer(right, subgroupBroadcast(left, 6u));
             c7 += outer(right, subgroupBroadcast(left, 7u));
+        }
+        // Every lane learns all sums, because which of them is in which subgroup does not tell who should store them.
+        let first = lower(sums);
+        let last = upper(sums);
+        if parameters.save == 2u && group.x == 0u && index == 0u {
+            store_four_sums(row / 4u, first);
+            store_four_sums(row / 4u + 4u, last);
         }
     } else {
         // A lane reads four k of one row; rows beyond the last are read as the last, and not stored.

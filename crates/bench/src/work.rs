@@ -69,14 +69,18 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
     // A kernel that does `operations` for each of `elements` and moves `words` for each.
     let each = |elements: f64, operations: f64, words: f64| (operations * elements, words * elements);
     // A variant for some adapters, or of half precision, does the same work.
-    let name = ["_subgroup", "_quads", "_half"].iter().fold(span.kernel.name, |name, end| name.trim_end_matches(end));
+    let name = ["_subgroup", "_quads", "_pairs", "_half"]
+        .iter()
+        .fold(span.kernel.name, |name, end| name.trim_end_matches(end));
     let (operations, words) = match name {
         // A row of a is multiplied with a column of b for each element; what the epilogue does is not counted,
         // what it reads (what is added to, a residual, or what GELU was given) and saves is moved.
         name if name.starts_with("matmul") => {
             let (m, n, k) = (p("m")?, p("n")?, p("k")?);
             let reads_more = [1.0, 4.0, 5.0].contains(&constant("EPILOGUE")?);
-            let outputs = 1.0 + f64::from(u8::from(reads_more)) + p("save")?;
+            // Sums of columns, which the other values of `save` ask for, are few.
+            let saves = p("save")? == 1.0;
+            let outputs = 1.0 + f64::from(u8::from(reads_more)) + f64::from(u8::from(saves));
             (2.0 * m * n * k, m * k + k * n + outputs * m * n)
         }
         // Two products; what follows them is not counted. Moves x, the weights, the residual, the result, and what is saved.

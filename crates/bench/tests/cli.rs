@@ -45,7 +45,11 @@ fn positive(value: &Json) -> bool {
 
 /// The kernel that a variant is of.
 fn stem(name: &str) -> &str {
-    if name.starts_with("matmul") { "matmul" } else { name.trim_end_matches("_subgroup").trim_end_matches("_quads") }
+    if name.starts_with("matmul") {
+        "matmul"
+    } else {
+        name.trim_end_matches("_subgroup").trim_end_matches("_quads").trim_end_matches("_pairs")
+    }
 }
 
 /// Sums of two gradients, what only classifiers have (GELU's gradient in a kernel of its own is among it), and what other

@@ -19,20 +19,21 @@ parameters! {
     decay: f32,
 }
 
-pub(crate) static KERNEL: Kernel = Kernel {
-    name: "adamw",
-    wgsl: wgsl!("adamw"),
-    parameters: FIELDS,
-    bindings: &[
-        Binding::read("gradients"),
-        Binding::read("clip"),
-        Binding::write("p"),
-        Binding::write("first"),
-        Binding::write("second"),
-        Binding::write("average"),
-    ],
-    cpu,
-};
+const BINDINGS: &[Binding] = &[
+    Binding::read("gradients"),
+    Binding::read("clip"),
+    Binding::write("p"),
+    Binding::write("first"),
+    Binding::write("second"),
+    Binding::write("average"),
+];
+
+pub(crate) static KERNEL: Kernel =
+    Kernel { name: "adamw", wgsl: wgsl!("adamw"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// The variant for software adapters with integers of 64 bits: half of the loads and stores.
+pub(crate) static PAIRS_KERNEL: Kernel =
+    Kernel { name: "adamw_pairs", wgsl: wgsl!("adamw_pairs"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// One step of AdamW with decoupled weight decay (Loshchilov and Hutter, 1711.05101, algorithm 2),
 /// and average = decay · average + (1 − decay) · parameters. Where the clip factor is 0, because
@@ -68,18 +69,43 @@ pub struct AdamW<'a> {
 }
 
 impl AdamW<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        shape::expect(&KERNEL, "clip", self.clip, &[2])?;
+        if shape::on_software(stream) && shape::has_wide_integers(stream) {
+            self.launch_pairs(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`AdamW::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL)
+    }
+
+    /// Checks the shapes and launches the kernel for software adapters.
+    ///
+    /// # Errors
+    /// As [`AdamW::launch`], also where the adapter has no integers of 64 bits.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.launch_kernel(stream, &PAIRS_KERNEL)
+    }
+
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+        shape::expect(kernel, "clip", self.clip, &[2])?;
         let arenas =
             [("gradients", self.gradients), ("first", self.first), ("second", self.second), ("average", self.average)];
-        let len = shape::same_len(&KERNEL, ("parameters", self.parameters), &arenas)?;
+        let len = shape::same_len(kernel, ("parameters", self.parameters), &arenas)?;
         let bias = |beta: f32| 1.0 - f64::from(beta).powf(f64::from(self.step));
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
                 len,
                 rate: self.rate,

@@ -172,7 +172,7 @@ fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32; QUER
         for row in rows.iter_mut() {
             let row = &mut row.as_chunks_mut::<LANES>().0[lanes];
             for ((score, highest), total) in row.iter_mut().zip(&highest).zip(&mut *totals) {
-                *score = math::exp::<FUSED>(*score - highest);
+                *score = math::exp_below::<FUSED>(*score - highest);
                 *total += *score;
             }
         }

@@ -188,7 +188,7 @@ fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: &[f32], 
     let rows = weights.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(stride));
     for ((weights, gradients), (log_sum, delta)) in rows.zip(log_sum.iter().zip(deltas)) {
         for (weight, gradient) in weights.iter_mut().zip(gradients) {
-            *weight = math::exp::<FUSED>(*weight - log_sum);
+            *weight = math::exp_below::<FUSED>(*weight - log_sum);
             *gradient = *weight * (*gradient - delta) * scale;
         }
     }

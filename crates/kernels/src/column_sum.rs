@@ -23,6 +23,10 @@ pub(crate) static KERNEL: Kernel =
 pub(crate) static QUADS_KERNEL: Kernel =
     Kernel { name: "column_sum_quads", wgsl: wgsl!("column_sum_quads"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
+/// The variant for software adapters with integers of 64 bits: half of the loads.
+pub(crate) static PAIRS_KERNEL: Kernel =
+    Kernel { name: "column_sum_pairs", wgsl: wgsl!("column_sum_pairs"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
 /// out (+)= scale · Σ over the rows of x
 #[derive(Debug)]
 pub struct ColumnSum<'a> {
@@ -46,10 +50,11 @@ impl ColumnSum<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && self.columns.is_multiple_of(4) {
-            self.launch_quads(stream)
-        } else {
-            self.launch_portable(stream)
+        let quads = shape::on_software(stream) && self.columns.is_multiple_of(4);
+        match (quads, shape::has_wide_integers(stream)) {
+            (true, true) => self.launch_pairs(stream),
+            (true, false) => self.launch_quads(stream),
+            (false, _) => self.launch_portable(stream),
         }
     }
 
@@ -66,10 +71,24 @@ impl ColumnSum<'_> {
     /// # Errors
     /// As [`ColumnSum::launch`], also where `columns` is no multiple of 4.
     pub fn launch_quads(&self, stream: &mut Stream) -> Result<()> {
-        shape::ensure(&QUADS_KERNEL, self.columns.is_multiple_of(4), || {
-            format!("{} columns are no multiple of 4", self.columns)
-        })?;
+        self.expect_quads(&QUADS_KERNEL)?;
         self.launch_kernel(stream, &QUADS_KERNEL)
+    }
+
+    /// Checks the shapes and launches the kernel for software adapters with integers of 64 bits.
+    ///
+    /// # Errors
+    /// As [`ColumnSum::launch_quads`], also where the adapter has no such integers.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.expect_quads(&PAIRS_KERNEL)?;
+        self.launch_kernel(stream, &PAIRS_KERNEL)
+    }
+
+    fn expect_quads(&self, kernel: &Kernel) -> Result<()> {
+        shape::ensure(kernel, self.columns.is_multiple_of(4), || {
+            format!("{} columns are no multiple of 4", self.columns)
+        })
     }
 
     fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
@@ -100,15 +119,19 @@ const ROWS: usize = 16;
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [x, out] = arguments.take();
-    let x = x.read::<f32>();
-    let (rows, columns) = (parameters.rows as usize, parameters.columns as usize);
+    column_sums(x.read(), out.write(), parameters.scale, parameters.accumulate != 0);
+}
+
+/// out (+)= scale · Σ over the rows of x, which are as long as `out`
+pub(crate) fn column_sums(x: &[f32], out: &mut [f32], scale: f32, accumulate: bool) {
+    let columns = out.len();
+    let rows = x.len() / columns;
     let add = |sums: &[f32], out: &mut [f32]| {
         for (out, sum) in out.iter_mut().zip(sums) {
-            let before = if parameters.accumulate != 0 { *out } else { 0.0 };
-            *out = before + parameters.scale * *sum;
+            let before = if accumulate { *out } else { 0.0 };
+            *out = before + scale * *sum;
         }
     };
-    let out = out.write::<f32>();
     let rows_a_task = parallel::rows_a_task(columns);
     if rows_a_task >= ROWS {
         // Whole rows, as they lie in memory.

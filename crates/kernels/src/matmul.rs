@@ -3,6 +3,7 @@
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
 
+use crate::column_sum::column_sums;
 use crate::cpu::bfloat16::Parts;
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::{Destination, Finish, product};
@@ -18,6 +19,10 @@ parameters! {
     gate: u32,
     save: u32,
 }
+
+/// What `save` asks for beside the product: a·b + bias, as the epilogues have it, or the sums of a's columns.
+const SAVE: u32 = 1;
+const SUMS: u32 = 2;
 
 const BINDINGS: &[Binding] = &[
     Binding::read("a"),
@@ -183,19 +188,23 @@ impl MatMul<'_> {
         row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
     }
 
+    /// Whether [`Variant::Subgroup`] suits the device, and takes the shape.
+    pub(crate) fn suits_subgroup(&self, stream: &Stream) -> bool {
+        shape::on_software(stream) && self.fits_register() && Variant::Subgroup.runs_on(stream)
+    }
+
     /// Checks the shapes and launches the variant that suits the device: of reduced precision on one that was
     /// opened for it, on an adapter only in [`Layout::BTransposed`].
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let software = shape::on_software(stream);
         let variant = match (self.layout, stream.device().half()) {
             (_, Some(Half::Bfloat16)) => Variant::Half,
             // Gradients are often below what f16 holds; only forward products are in this layout.
             (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
-            _ if software && self.fits_register() && Variant::Subgroup.runs_on(stream) => Variant::Subgroup,
-            _ if software && self.fits_register() => Variant::Register,
+            _ if self.suits_subgroup(stream) => Variant::Subgroup,
+            _ if shape::on_software(stream) && self.fits_register() => Variant::Register,
             _ => Variant::Portable,
         };
         self.launch_variant(stream, variant)
@@ -208,6 +217,12 @@ impl MatMul<'_> {
     /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape, or
     /// does not run on the device.
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
+        self.launch_with_sums(stream, variant, None)
+    }
+
+    /// As [`MatMul::launch_variant`]; [`Variant::Subgroup`], and the CPU, in [`Layout::ATransposed`] also with the sums of
+    /// a's columns, (m).
+    pub(crate) fn launch_with_sums(&self, stream: &mut Stream, variant: Variant, sums: Option<&Buffer>) -> Result<()> {
         let (m, n, k) = (self.m, self.n, self.k);
         let (kernel, tile) = match variant {
             Variant::Portable => (&KERNEL, [64, 64]),
@@ -274,7 +289,11 @@ impl MatMul<'_> {
         }
         if let Some(saved) = saved_of {
             shape::expect(kernel, "saved", saved, &[m, n])?;
-            parameters.save = 1;
+            parameters.save = SAVE;
+        }
+        if let Some(sums) = sums {
+            shape::expect(kernel, "sums", sums, &[m])?;
+            (saved_of, parameters.save) = (Some(sums), SUMS);
         }
         let flag = |set: bool| f64::from(u8::from(set));
         let constants = [
@@ -321,7 +340,7 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
     let (tokens, width, gate) =
         (parameters.tokens as usize, parameters.modulation_width as usize, parameters.gate as usize);
     let of_row = |row: usize| (&modulation[row / tokens * width + gate..][..n], &residual[row * n..][..n]);
-    let save = parameters.save != 0;
+    let save = parameters.save == SAVE;
     let finish: Option<&Finish<'_>> = match epilogue {
         2 => Some(&|_, out, _| add(out, bias)),
         3 if save => Some(&|_, saved, out| gelu(saved, bias, out)),
@@ -338,13 +357,16 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
         _ => None,
     };
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
-    // The product goes where a·b + bias is wanted.
-    let to = if save {
-        Destination { out: saved.write(), into, finish, beside: out.write() }
-    } else {
-        Destination { out: out.write(), into, finish, beside: &mut [] }
+    let saved = saved.write();
+    let to = match parameters.save {
+        // The product goes where a·b + bias is wanted.
+        SAVE => Destination { out: &mut *saved, into, finish, beside: out.write() },
+        _ => Destination { out: out.write(), into, finish, beside: &mut [] },
     };
     product(unit, [m, k, n], a, b, to);
+    if parameters.save == SUMS {
+        column_sums(a.data, saved, 1.0, false);
+    }
 }
 
 #[multiversion(targets = "simd")]

@@ -5,6 +5,7 @@ use runtime::Kernel;
 /// Every kernel of all devices. A shader without an entry here, or an entry without a test, fails the tests.
 pub static REGISTRY: &[&Kernel] = &[
     &crate::adamw::KERNEL,
+    &crate::adamw::PAIRS_KERNEL,
     &crate::add::KERNEL,
     &crate::add_positions::KERNEL,
     &crate::attention::KERNEL,
@@ -12,6 +13,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::attention_backward::KERNEL,
     &crate::attention_backward::SUBGROUP_KERNEL,
     &crate::column_sum::KERNEL,
+    &crate::column_sum::PAIRS_KERNEL,
     &crate::column_sum::QUADS_KERNEL,
     &crate::cross_entropy::KERNEL,
     &crate::cross_entropy_backward::KERNEL,

@@ -33,6 +33,16 @@ pub(crate) fn on_software(stream: &Stream) -> bool {
     stream.device().adapter().is_some_and(|info| info.software)
 }
 
+/// Whether a stream's device has integers of 64 bits, as the CPU does.
+pub(crate) fn has_wide_integers(stream: &Stream) -> bool {
+    stream.device().adapter().is_none_or(|info| info.wide_integers)
+}
+
+/// Refuses a device without integers of 64 bits, for a kernel that needs them.
+pub(crate) fn expect_wide_integers(kernel: &Kernel, stream: &Stream) -> Result<()> {
+    ensure(kernel, has_wide_integers(stream), || "the adapter has no integers of 64 bits".into())
+}
+
 /// Refuses a device without subgroups, for a kernel that needs them.
 pub(crate) fn expect_subgroups(kernel: &Kernel, stream: &Stream) -> Result<()> {
     ensure(kernel, has_subgroups(stream), || format!("the adapter has no subgroups of {SUBGROUP} invocations or more"))

@@ -117,6 +117,8 @@ pub struct AdapterInfo {
     pub driver: String,
     /// The fewest invocations that a subgroup has; `None` where shaders can't use subgroups.
     pub smallest_subgroup: Option<u32>,
+    /// Whether shaders can use integers of 64 bits.
+    pub wide_integers: bool,
 }
 
 impl AdapterInfo {
@@ -128,6 +130,7 @@ impl AdapterInfo {
             software: info.device_type == wgpu::DeviceType::Cpu,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             smallest_subgroup: adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
+            wide_integers: adapter.features().contains(wgpu::Features::SHADER_INT64),
         }
     }
 }

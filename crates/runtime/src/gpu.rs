@@ -252,7 +252,7 @@ impl Gpu {
 
 /// What is beyond WebGPU's core, and asked for only where it is used.
 fn required_features(adapter: &wgpu::Adapter, options: &DeviceOptions) -> wgpu::Features {
-    let mut wanted = wgpu::Features::SUBGROUP;
+    let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
     wanted.set(wgpu::Features::PASSTHROUGH_SHADERS, options.shaders.replacement.is_some());
     wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
     adapter.features() & wanted

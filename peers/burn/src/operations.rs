@@ -94,10 +94,12 @@ fn adamw_update(device: &Device) -> Work {
         .build();
     let gradient = random([PARAMETERS], device);
     let (mut parameters, mut state) = (random([PARAMETERS], device), None);
+    let mut average: Tensor<1> = parameters.clone();
     repeated(device, move || {
         let (updated, moments) = optimizer.step(adamw::RATE, parameters.clone(), gradient.clone(), state.take());
         (parameters, state) = (updated.clone(), moments);
-        updated
+        average = average.clone() * adamw::DECAY + updated * (1.0 - adamw::DECAY);
+        average.clone()
     })
 }
 

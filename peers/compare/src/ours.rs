@@ -22,7 +22,8 @@ fn kernels(what: Operation) -> &'static [(&'static str, &'static str)] {
         Operation::LinearGelu => &[("matmul", "m 3136, n 512, k 128, b_transposed 1, epilogue 3")],
         Operation::LinearGated => &[("matmul", "m 3136, n 128, k 512, tokens 49, b_transposed 1, epilogue 4")],
         Operation::InputGradient => &[("matmul", "m 3136, n 128, k 512")],
-        Operation::WeightGradient => &[("matmul", "m 512, n 128, k 3136, a_transposed 1")],
+        // With the bias' gradient in it, where a variant has that.
+        Operation::WeightGradient => &[("matmul", "m 512, n 128, k 3136")],
         Operation::BiasGradient => &[("column_sum", "rows 3136, columns 512")],
         Operation::LayerNorm => &[NORM],
         Operation::LayerNormGradient => &[NORM, NORM_BACKWARD, MODULATION_BACKWARD],
@@ -67,7 +68,8 @@ pub fn round(bench: &Path, args: &Args) -> Result<Vec<Report>> {
             let times = kernels(what).iter().map(|kernel| microseconds(&bench, *kernel));
             match times.sum::<Result<f64>>() {
                 Ok(time) => reports.push(report(&bench, what, 1e-3 * time)),
-                // A CPU does the gradients of an MLP in one kernel, and with a matrix unit the layers too.
+                // A CPU does the gradients of an MLP in one kernel, and with a matrix unit the layers too; a product may
+                // have the gradient of a bias in it.
                 Err(error) => eprintln!("no figure of ours for {what:?}: {error}"),
             }
         }
@@ -115,7 +117,7 @@ fn microseconds(bench: &Bench, (kernel, shape): (&str, &str)) -> Result<f64> {
 
 /// A kernel's name without that of its variant for subgroups.
 fn bare(name: &str) -> &str {
-    name.trim_end_matches("_subgroup").trim_end_matches("_quads")
+    name.trim_end_matches("_subgroup").trim_end_matches("_quads").trim_end_matches("_pairs")
 }
 
 fn first(bench: &Bench, pointer: &str) -> Result<f64> {

@@ -31,7 +31,7 @@ pub enum Operation {
     Attention,
     /// The gradients of the same for `q`, `k` and `v`, after it.
     AttentionGradient,
-    /// AdamW's update of as many parameters as the model has, in one piece.
+    /// AdamW's update of as many parameters as the model has, in one piece, and of their moving average.
     AdamW,
     /// A training step: noise, forwards, backwards, update.
     Step,
@@ -72,7 +72,7 @@ impl Operation {
             Self::LayerNormGradient => "layer norm, modulated, and backwards",
             Self::Attention => "attention",
             Self::AttentionGradient => "attention and backwards",
-            Self::AdamW => "AdamW",
+            Self::AdamW => "AdamW and a moving average",
             Self::Step => "training step",
             Self::Sample => "sampling",
         }

@@ -42,4 +42,6 @@ pub mod adamw {
     pub const EPSILON: f32 = 1e-8;
     /// The decoupled decay.
     pub const WEIGHT_DECAY: f32 = 0.01;
+    /// The share of the parameters' moving average that is kept.
+    pub const DECAY: f32 = 0.999;
 }

@@ -62,6 +62,11 @@ impl Bench {
         self.stream.device().adapter().is_none_or(|info| info.smallest_subgroup.is_some_and(|lanes| lanes >= 8))
     }
 
+    /// Whether kernels with integers of 64 bits run here.
+    pub fn has_wide_integers(&self) -> bool {
+        self.stream.device().adapter().is_none_or(|info| info.wide_integers)
+    }
+
     /// A buffer with this data.
     pub fn upload<T: Pod>(&mut self, data: &[T]) -> Buffer {
         self.check_fences(Fence::is_last);

@@ -32,6 +32,8 @@ pub enum Needs {
     Core,
     /// Subgroups, which browsers spell in another way than naga.
     Subgroups,
+    /// Integers of 64 bits, which browsers have none of.
+    WideIntegers,
     /// 16-bit floats.
     Half,
     /// Cooperative matrices too, which are an extension of wgpu's: of its languages only SPIR-V and MSL have them.
@@ -44,6 +46,8 @@ impl Needs {
         let has = |needed: &str| text(kernel).contains(needed);
         if has("enable wgpu_cooperative_matrix;") {
             Needs::Matrices
+        } else if has("u64>") {
+            Needs::WideIntegers
         } else if has("enable f16;") {
             Needs::Half
         } else if has("subgroupAdd(") || has("subgroupBroadcast(") {
@@ -81,6 +85,7 @@ fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
         Needs::Core => Capabilities::empty(),
         Needs::Subgroups => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
+        Needs::WideIntegers => Capabilities::SHADER_INT64,
         Needs::Matrices => Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
     };
     let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module);

@@ -133,6 +133,20 @@ pub fn column_sum_quads() {
 }
 
 #[test]
+pub fn column_sum_pairs() {
+    for_kernel("column_sum_pairs", |bench| {
+        let wide = bench.has_wide_integers();
+        if wide {
+            column_sum_values(bench, 4, |launch, stream| launch.launch_pairs(stream));
+        }
+        let (x, out) = (bench.output(12), bench.output(6));
+        let odd = ColumnSum { x: &x, out: &out, rows: 2, columns: 6, scale: 1.0, accumulate: false };
+        let said = if wide { ["6 columns", "multiple of 4"] } else { ["integers", "64 bits"] };
+        expect_refusal(odd.launch_pairs(&mut bench.stream), "6 columns", &said);
+    });
+}
+
+#[test]
 pub fn column_sum() {
     for_kernel("column_sum", |bench| {
         column_sum_values(bench, 1, |launch, stream| launch.launch_portable(stream));

@@ -10,6 +10,7 @@ mod feed_forward;
 mod flow;
 mod known_answers;
 mod limits;
+mod linear;
 mod normalisation;
 mod optimiser;
 mod presets;

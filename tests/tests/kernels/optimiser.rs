@@ -2,6 +2,7 @@
 
 use kernels::{AdamW, GradientClip, SumOfSquares};
 use proptest::prelude::*;
+use runtime::{Buffer, Stream};
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::optimiser as oracle;
 
@@ -126,7 +127,9 @@ pub fn gradient_clip() {
     });
 }
 
-fn adamw_trial(len: usize, clip: [f32; 2], settings: oracle::AdamW, seed: u64) -> Trial {
+type LaunchAdamW = fn(&AdamW<'_>, &mut Stream) -> runtime::Result<()>;
+
+fn adamw_trial(launch: LaunchAdamW, len: usize, clip: [f32; 2], settings: oracle::AdamW, seed: u64) -> Trial {
     let mut values = Values::new(seed);
     // Some are zero, and in some epsilon counts as much as the second moment.
     let scale = |values: Vec<f32>, factor: f32| values.iter().map(|value| factor * value).collect::<Vec<f32>>();
@@ -150,7 +153,7 @@ fn adamw_trial(len: usize, clip: [f32; 2], settings: oracle::AdamW, seed: u64) -
         .changes("average", values.normal(len), near_one)
         .launch(move |bench, b| {
             let [gradients, clip, parameters, first, second, average] = b else { panic!("six buffers") };
-            AdamW {
+            let adamw = AdamW {
                 gradients,
                 clip,
                 parameters,
@@ -164,8 +167,8 @@ fn adamw_trial(len: usize, clip: [f32; 2], settings: oracle::AdamW, seed: u64) -
                 epsilon,
                 weight_decay,
                 decay,
-            }
-            .launch(&mut bench.stream)
+            };
+            launch(&adamw, &mut bench.stream)
         })
         .oracle(move |a| {
             let factor = a[1][1];
@@ -199,79 +202,100 @@ fn settings() -> impl Strategy<Value = oracle::AdamW> {
     )
 }
 
+fn adamw_cases(bench: &mut Bench, launch: LaunchAdamW) {
+    let [tiny, small, _] = arenas(); // the largest would be the same again, at length
+    // An invocation has four elements: a launch of four times as many is folded.
+    let lengths = LENGTHS.map(|len| if len == FOLDED { 4 * FOLDED - 1 } else { len });
+    for len in lengths.into_iter().chain([tiny, small]) {
+        adamw_trial(launch, len, [2.0, 0.5], USUAL, len as u64).check(bench);
+    }
+    let late = oracle::AdamW { step: 100_000, weight_decay: 0.0, epsilon: 1e-8, ..USUAL };
+    for (clip, settings) in [
+        ([2.0, 0.5], oracle::AdamW { step: 7, ..USUAL }),
+        ([0.1, 1.0], late),
+        ([0.1, 1.0], oracle::AdamW { beta1: 0.0, beta2: 0.95, decay: 0.0, ..USUAL }),
+        ([f32::NAN, 0.0], USUAL),
+        ([f32::INFINITY, 0.0], USUAL),
+    ] {
+        adamw_trial(launch, 1021, clip, settings, 1021).check(bench);
+    }
+    let arguments = (size(3000), 1e-3_f32..1.0, settings(), seed());
+    random_cases(bench, 32, arguments, |bench, (len, factor, settings, seed)| {
+        adamw_trial(launch, len, [1.0, factor], settings, seed).check(bench);
+    });
+    // Zeros, and gradients, moments and parameters too small for a normal float.
+    let tiny = |value: f32| {
+        move |name: &str, i: usize| match name {
+            "clip" => 1.0,
+            "second" => value,
+            _ => {
+                if i.is_multiple_of(2) {
+                    value
+                } else {
+                    -value
+                }
+            }
+        }
+    };
+    let flushed = Tolerance::new(1e-33, 0.0, "devices may take numbers below 1.2e-38 for zero");
+    adamw_trial(launch, 131, [1.0, 1.0], USUAL, 1).with_values("zeros", flushed, tiny(0.0)).check(bench);
+    adamw_trial(launch, 131, [1.0, 1.0], USUAL, 1).with_values("denormals", flushed, tiny(1e-39)).check(bench);
+    // A gradient that is not finite spoils its own parameter, and none where the step is skipped.
+    adamw_trial(launch, 131, [2.0, 0.5], USUAL, 1).poison(bench);
+    for place in [0, 64, 130] {
+        let poisoned = |bad: f32| {
+            move |name: &str, i: usize| match name {
+                "gradients" if i == place => bad,
+                "clip" => [f32::NAN, 0.0][i],
+                _ => 0.5 + i as f32,
+            }
+        };
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            adamw_trial(launch, 131, [f32::NAN, 0.0], USUAL, 1)
+                .with_values(&format!("{bad} among the gradients"), Tolerance::EXACT, poisoned(bad))
+                .check(bench);
+        }
+    }
+}
+
+/// A launch to be refused: every array is `x`.
+fn all_of<'a>(x: &'a Buffer, clip: &'a Buffer) -> AdamW<'a> {
+    AdamW {
+        gradients: x,
+        clip,
+        parameters: x,
+        first: x,
+        second: x,
+        average: x,
+        step: 1,
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        decay: 0.9,
+    }
+}
+
 #[test]
 pub fn adamw() {
     for_kernel("adamw", |bench| {
-        let [tiny, small, _] = arenas(); // the largest would be the same again, at length
-        // An invocation has four elements: a launch of four times as many is folded.
-        let lengths = LENGTHS.map(|len| if len == FOLDED { 4 * FOLDED - 1 } else { len });
-        for len in lengths.into_iter().chain([tiny, small]) {
-            adamw_trial(len, [2.0, 0.5], USUAL, len as u64).check(bench);
-        }
-        let late = oracle::AdamW { step: 100_000, weight_decay: 0.0, epsilon: 1e-8, ..USUAL };
-        for (clip, settings) in [
-            ([2.0, 0.5], oracle::AdamW { step: 7, ..USUAL }),
-            ([0.1, 1.0], late),
-            ([0.1, 1.0], oracle::AdamW { beta1: 0.0, beta2: 0.95, decay: 0.0, ..USUAL }),
-            ([f32::NAN, 0.0], USUAL),
-            ([f32::INFINITY, 0.0], USUAL),
-        ] {
-            adamw_trial(1021, clip, settings, 1021).check(bench);
-        }
-        let arguments = (size(3000), 1e-3_f32..1.0, settings(), seed());
-        random_cases(bench, 32, arguments, |bench, (len, factor, settings, seed)| {
-            adamw_trial(len, [1.0, factor], settings, seed).check(bench);
-        });
-        // Zeros, and gradients, moments and parameters too small for a normal float.
-        let tiny = |value: f32| {
-            move |name: &str, i: usize| match name {
-                "clip" => 1.0,
-                "second" => value,
-                _ => {
-                    if i.is_multiple_of(2) {
-                        value
-                    } else {
-                        -value
-                    }
-                }
-            }
-        };
-        let flushed = Tolerance::new(1e-33, 0.0, "devices may take numbers below 1.2e-38 for zero");
-        adamw_trial(131, [1.0, 1.0], USUAL, 1).with_values("zeros", flushed, tiny(0.0)).check(bench);
-        adamw_trial(131, [1.0, 1.0], USUAL, 1).with_values("denormals", flushed, tiny(1e-39)).check(bench);
-        // A gradient that is not finite spoils its own parameter, and none where the step is skipped.
-        adamw_trial(131, [2.0, 0.5], USUAL, 1).poison(bench);
-        for place in [0, 64, 130] {
-            let poisoned = |bad: f32| {
-                move |name: &str, i: usize| match name {
-                    "gradients" if i == place => bad,
-                    "clip" => [f32::NAN, 0.0][i],
-                    _ => 0.5 + i as f32,
-                }
-            };
-            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                adamw_trial(131, [f32::NAN, 0.0], USUAL, 1)
-                    .with_values(&format!("{bad} among the gradients"), Tolerance::EXACT, poisoned(bad))
-                    .check(bench);
-            }
-        }
-
+        adamw_cases(bench, |adamw, stream| adamw.launch_portable(stream));
         let (x, clip) = (bench.output(3), bench.output(2));
-        let launch = AdamW {
-            gradients: &x,
-            clip: &clip,
-            parameters: &x,
-            first: &x,
-            second: &x,
-            average: &x,
-            step: 1,
-            rate: 0.1,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            decay: 0.9,
-        };
+        let launch = all_of(&x, &clip);
         refuses_buffers!(bench, launch, AdamW { gradients, clip, parameters, first, second, average });
+    });
+}
+
+#[test]
+pub fn adamw_pairs() {
+    for_kernel("adamw_pairs", |bench| {
+        if bench.has_wide_integers() {
+            adamw_cases(bench, |adamw, stream| adamw.launch_pairs(stream));
+            return;
+        }
+        let (x, clip) = (bench.output(3), bench.output(2));
+        let launched = all_of(&x, &clip).launch_pairs(&mut bench.stream);
+        expect_refusal(launched, "an adapter without wide integers", &["integers of 64 bits"]);
     });
 }

@@ -6,6 +6,7 @@ use tests::harness::{Bench, Tolerance, Values, for_half_kernel, for_kernel, on_e
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
+use super::linear::linear_backward_cases;
 use super::presets::presets;
 use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
@@ -355,6 +356,7 @@ pub fn matmul_subgroup() {
     for_kernel("matmul_subgroup", |bench| {
         if bench.has_subgroups() {
             matmul_of_vec4s(bench, Variant::Subgroup);
+            linear_backward_cases(bench, 4, |backward, stream| backward.launch_subgroup(stream));
             return;
         }
         let x = bench.output(16);

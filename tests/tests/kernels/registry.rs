@@ -17,6 +17,7 @@ use super::{
 /// The oracle test of each kernel.
 const TESTS: &[(&str, fn())] = &[
     ("adamw", optimiser::adamw),
+    ("adamw_pairs", optimiser::adamw_pairs),
     ("add", arithmetic::add),
     ("add_positions", embeddings::add_positions),
     ("attention", attention::attention),
@@ -24,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("attention_backward_subgroup", attention::attention_backward_subgroup),
     ("attention_subgroup", attention::attention_subgroup),
     ("column_sum", arithmetic::column_sum),
+    ("column_sum_pairs", arithmetic::column_sum_pairs),
     ("column_sum_quads", arithmetic::column_sum_quads),
     ("cross_entropy", classification::cross_entropy),
     ("cross_entropy_backward", classification::cross_entropy_backward),
@@ -90,6 +92,7 @@ use Gradient::{Backward, By, Outside, Upstream};
 
 const GRADIENTS: &[(&str, Gradient)] = &[
     ("adamw", Outside("the optimiser")),
+    ("adamw_pairs", Outside("the optimiser")),
     ("add", Upstream),
     ("add_positions", Upstream),
     ("attention", By(&["attention_backward"])),
@@ -97,6 +100,7 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("attention_backward_subgroup", Backward),
     ("attention_subgroup", By(&["attention_backward_subgroup"])),
     ("column_sum", Backward),
+    ("column_sum_pairs", Backward),
     ("column_sum_quads", Backward),
     ("cross_entropy", By(&["cross_entropy_backward"])),
     ("cross_entropy_backward", Backward),
@@ -118,13 +122,24 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("layer_norm_modulate_backward_subgroup", Backward),
     ("layer_norm_modulate_subgroup", By(&["layer_norm_modulate_backward_subgroup", "modulation_backward"])),
     ("logit_normal_time", Outside("training data")),
-    // The products of its backward are products; the rest are its bias's and its epilogues'.
+    // The products of its backward are products; the rest are its bias's, which `matmul_subgroup` has too, and its
+    // epilogues'.
     ("matmul", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_cooperative_16", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_cooperative_8", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_f16", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
-    ("matmul_register", By(&["matmul_register", "column_sum", "column_sum_quads", "gelu_backward", "gate_backward"])),
-    ("matmul_subgroup", By(&["matmul_subgroup", "column_sum", "column_sum_quads", "gelu_backward", "gate_backward"])),
+    (
+        "matmul_register",
+        By(&[
+            "matmul_register",
+            "column_sum",
+            "column_sum_pairs",
+            "column_sum_quads",
+            "gelu_backward",
+            "gate_backward",
+        ]),
+    ),
+    ("matmul_subgroup", By(&["matmul_subgroup", "gelu_backward", "gate_backward"])),
     ("mean_pool", By(&["mean_pool_backward"])),
     ("mean_pool_backward", Backward),
     ("modulation_backward", Backward),

@@ -18,7 +18,7 @@ fn trusted_hlsl_becomes_valid_dxil() {
 
 fn hlsl_becomes_valid_dxil(checked: bool) {
     let (dxc, mut written, mut compiled) = (Dxc::find(), Tally::default(), Tally::default());
-    for_each_module(Needs::Subgroups, |kernel, module, info, case| {
+    for_each_module(Needs::WideIntegers, |kernel, module, info, case| {
         let hlsl = Hlsl { registers: Registers::DirectX, checked }.write(kernel, module, info);
         let hlsl = hlsl.unwrap_or_else(|error| panic!("{case}: {error}"));
         written.accepted(kernel.name);
@@ -42,7 +42,7 @@ fn hlsl_becomes_valid_spirv() {
         return report_skip("no DXC (tests/tools.sh fetches it), so no SPIR-V was made of the HLSL");
     };
     let (mut tally, mut skipped) = (Tally::default(), 0);
-    for_each_module(Needs::Subgroups, |kernel, module, info, case| {
+    for_each_module(Needs::WideIntegers, |kernel, module, info, case| {
         let hlsl = Hlsl { registers: Registers::Vulkan, checked: true }.write(kernel, module, info);
         let hlsl = hlsl.unwrap_or_else(|error| panic!("{case}: {error}"));
         let words = dxc.spirv(&hlsl).unwrap_or_else(|error| panic!("{case}: {error}\n{hlsl}"));

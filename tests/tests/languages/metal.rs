@@ -17,7 +17,7 @@ const THREADGROUP_GRANULE: u32 = 16;
 /// Threads of a threadgroup, on the oldest families too.
 const THREADS: u32 = 512;
 
-/// In the version of macOS 10.13, that of macOS 11 where matrices need it, and bound as wgpu binds.
+/// In the version of macOS 10.13, that of macOS 11 where matrices or integers of 64 bits need it, and bound as wgpu binds.
 #[test]
 fn metal_is_generated_within_its_limits() {
     for (policy, checks) in [(BoundsCheckPolicy::Restrict, "checked"), (BoundsCheckPolicy::Unchecked, "trusted")] {
@@ -74,7 +74,10 @@ fn options(kernel: &Kernel, policy: BoundsCheckPolicy) -> msl::Options {
         sizes_buffer: Some(sizes as u8),
     };
     msl::Options {
-        lang_version: if Needs::of(kernel) == Needs::Matrices { (2, 3) } else { (2, 0) },
+        lang_version: match Needs::of(kernel) {
+            Needs::WideIntegers | Needs::Matrices => (2, 3),
+            Needs::Core | Needs::Subgroups | Needs::Half => (2, 0),
+        },
         per_entry_point_map: BTreeMap::from([(ENTRY.1.into(), resources)]),
         fake_missing_bindings: false,
         bounds_check_policies: BoundsCheckPolicies {

@@ -28,6 +28,7 @@ fn capabilities(needs: Needs) -> naga::FastHashSet<spv::Capability> {
         Needs::Subgroups => {
             [Shader, GroupNonUniform, GroupNonUniformArithmetic, GroupNonUniformShuffle].into_iter().collect()
         }
+        Needs::WideIntegers => [Shader, Int64].into_iter().collect(),
         Needs::Half => half.into_iter().collect(),
         Needs::Matrices => half.into_iter().chain(matrices).collect(),
     }

@@ -1,7 +1,7 @@
 //! Linear layers, plain, with GELU, or gated onto a residual; and two of them around GELU.
 
 use kernels::{
-    ColumnSum, Epilogue, FeedForward, FeedForwardBackward, GateBackward, GeluBackward, Layout, MatMul, Sequence,
+    Epilogue, FeedForward, FeedForwardBackward, GateBackward, GeluBackward, Layout, LinearBackward, MatMul, Sequence,
 };
 use runtime::{Buffer, Result};
 
@@ -311,19 +311,13 @@ fn parameters_backward(
     [weight, bias]: [Parameter; 2],
     upstream: &Buffer,
 ) -> Result<()> {
-    let (rows, columns, inner) = (x.rows(), back.parameters.shape(weight)[0], x.columns());
-    let (out, accumulate) = back.parameter_target(weight);
-    MatMul {
-        a: upstream,
-        b: x.value(),
-        out: &out,
-        layout: Layout::ATransposed,
-        m: columns,
-        n: inner,
-        k: rows,
-        epilogue: into(accumulate),
+    let [(out_weight, add_to_weight), (out_bias, add_to_bias)] = [weight, bias].map(|part| back.parameter_target(part));
+    LinearBackward {
+        x: x.value(),
+        upstream,
+        sizes: [x.rows(), x.columns(), back.parameters.shape(weight)[0]],
+        out_weight: (&out_weight, add_to_weight),
+        out_bias: (&out_bias, add_to_bias),
     }
-    .launch(back.stream)?;
-    let (out, accumulate) = back.parameter_target(bias);
-    ColumnSum { x: upstream, out: &out, rows, columns, scale: 1.0, accumulate }.launch(back.stream)
+    .launch(back.stream)
 }

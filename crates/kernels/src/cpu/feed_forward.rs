@@ -68,13 +68,19 @@ pub(crate) fn slices(rows: usize) -> usize {
     (rows / SLICE).clamp(1, MAX_SLICES)
 }
 
-impl Kept<'_> {
-    /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
-    pub(crate) fn backward(self, gradients: Gradients<'_>) {
-        let [width, hidden, out_width] = self.widths;
-        let rows = self.x.len() / width;
-        let slice = rows.div_ceil(slices(rows));
-        let Gradients { x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
+impl Gradients<'_> {
+    /// Calls `body` for each slice of `slice` rows, in parallel, `rows_at_once` of its rows at a time: with what `begin`
+    /// made for the slice, the first row's index, where the gradients of those rows go, and how the products for weights
+    /// meet what is there. The gradients of biases are to be added.
+    pub(super) fn in_slices<T>(
+        self,
+        [width, hidden, out_width]: [usize; 3],
+        slice: usize,
+        rows_at_once: impl Fn(usize) -> usize + Sync,
+        begin: impl Fn() -> T + Sync,
+        body: impl Fn(&T, usize, Gradients<'_>, Into) + Sync,
+    ) {
+        let Gradients { x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = self;
         x.par_chunks_mut(slice * width)
             .zip(of_first.par_chunks_exact_mut(hidden * width))
             .zip(of_second.par_chunks_exact_mut(out_width * hidden))
@@ -84,9 +90,9 @@ impl Kept<'_> {
             .for_each(|(slice_index, ((((x, of_first), of_second), of_bias), of_out_bias))| {
                 of_bias.fill(0.0);
                 of_out_bias.fill(0.0);
-                let rows = x.len() / width;
-                let rows_at_once = rows.div_ceil(rows.div_ceil(ROWS));
-                for (i, x) in x.chunks_mut(rows_at_once * width).enumerate() {
+                let begun = begin();
+                let rows = rows_at_once(x.len() / width);
+                for (i, x) in x.chunks_mut(rows * width).enumerate() {
                     let gradients = Gradients {
                         x,
                         into_x,
@@ -94,9 +100,27 @@ impl Kept<'_> {
                         biases: [&mut *of_bias, &mut *of_out_bias],
                     };
                     let into = if i == 0 { Into::Overwrite } else { Into::Add };
-                    self.backward_rows(slice_index * slice + i * rows_at_once, gradients, into);
+                    body(&begun, slice_index * slice + i * rows, gradients, into);
                 }
             });
+    }
+}
+
+impl Kept<'_> {
+    /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
+    pub(crate) fn backward(self, gradients: Gradients<'_>) {
+        let rows = self.x.len() / self.widths[0];
+        let slice = rows.div_ceil(slices(rows));
+        let rows_at_once = |rows: usize| rows.div_ceil(rows.div_ceil(ROWS));
+        gradients.in_slices(
+            self.widths,
+            slice,
+            rows_at_once,
+            || (),
+            |(), first, gradients, into| {
+                self.backward_rows(first, gradients, into);
+            },
+        );
     }
 
     /// As [`Kept::backward`], for the rows from `first` on of which `gradients.x` has the gradient; those of the weights go

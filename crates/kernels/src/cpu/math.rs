@@ -30,25 +30,30 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// eˣ to 2 units in the last place: 0 below −87.3, +∞ above 88.3, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
-    const LOWEST: f32 = -87.3;
     const HIGHEST: f32 = 88.3;
+    let value = exp_below::<FUSED>(if x > HIGHEST { HIGHEST } else { x });
+    if x > HIGHEST { f32::INFINITY } else { value }
+}
+
+/// As [`exp`], for an x of no more than 88.3: where it is known to be negative, but for rounding.
+#[inline(always)]
+pub(crate) fn exp_below<const FUSED: bool>(x: f32) -> f32 {
+    const LOWEST: f32 = -87.3;
     /// 1.5·2²³: adding it rounds to an integer that stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    let bounded = x.clamp(LOWEST, HIGHEST);
+    let bounded = if x < LOWEST { LOWEST } else { x };
     let rounded = multiply_add::<FUSED>(bounded, LOG2_E, ROUND);
     let power = rounded - ROUND;
     let rest = multiply_add::<FUSED>(power, -LN_2_LOW, multiply_add::<FUSED>(power, -LN_2_HIGH, bounded));
-    let series = multiply_add::<FUSED>(1.0 / 5040.0, rest, 1.0 / 720.0);
-    let series = multiply_add::<FUSED>(series, rest, 1.0 / 120.0);
-    let series = multiply_add::<FUSED>(series, rest, 1.0 / 24.0);
-    let series = multiply_add::<FUSED>(series, rest, 1.0 / 6.0);
-    let series = multiply_add::<FUSED>(series, rest, 0.5);
+    // 1 + rest + rest² times a least-squares fit, reweighted until the worst relative error on ±½ ln 2 was smallest, 3e-9.
+    let series = multiply_add::<FUSED>(1.381_454e-3, rest, 8.368_745e-3);
+    let series = multiply_add::<FUSED>(series, rest, 4.166_839e-2);
+    let series = multiply_add::<FUSED>(series, rest, 0.166_665_21);
+    let series = multiply_add::<FUSED>(series, rest, 0.499_999_94);
     let series = multiply_add::<FUSED>(series, rest, 1.0);
     let series = multiply_add::<FUSED>(series, rest, 1.0);
     let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
-    let value = series * scale;
-    let value = if x < LOWEST { 0.0 } else { value };
-    if x > HIGHEST { f32::INFINITY } else { value }
+    if x < LOWEST { 0.0 } else { series * scale }
 }
 
 /// ln x of a positive normal number to 2 units in the last place, as `shaders/shared/logarithm.wgsl`
@@ -99,7 +104,7 @@ fn tanh<const FUSED: bool>(x: f32) -> f32 {
 /// √(2/π) (x + c x³), whose tanh GELU takes.
 #[inline(always)]
 fn inside_gelu<const FUSED: bool>(x: f32) -> f32 {
-    SQRT_2_OVER_PI * multiply_add::<FUSED>(GELU_CUBIC * x * x, x, x)
+    x * multiply_add::<FUSED>(SQRT_2_OVER_PI * GELU_CUBIC, x * x, SQRT_2_OVER_PI)
 }
 
 /// GELU in its tanh approximation (Hendrycks and Gimpel, 1606.08415, section 2).
@@ -163,6 +168,10 @@ mod tests {
             assert!(exp(f32::NAN).is_nan());
             assert!(exp(-87.3) > 0.0 && exp((-87.3_f32).next_down()) == 0.0);
             assert!(exp(88.3).is_finite() && exp(88.3_f32.next_up()) == f32::INFINITY);
+        }
+        for exp in [exp_below::<false>, exp_below::<true>] {
+            assert_eq!([exp(0.0), exp(f32::NEG_INFINITY), exp(-200.0)], [1.0, 0.0, 0.0]);
+            assert!(exp(f32::NAN).is_nan());
         }
     }
 

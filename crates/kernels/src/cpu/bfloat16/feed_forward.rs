@@ -151,36 +151,23 @@ struct Weights<'a> {
 
 /// From the gradient at the result, (rows, out), to all others.
 pub(crate) fn backward(layers: FeedForward<'_>, upstream: &[f32], gradients: Gradients<'_>) {
-    let [width, hidden, out_width] = layers.widths;
-    let Gradients { x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
+    let hidden = layers.widths[1];
     let tiles_of_chunk = layers.tiles_of_weights(COLUMNS);
     let whole = hidden / COLUMNS * tiles_of_chunk;
     let rest = if hidden.is_multiple_of(COLUMNS) { 0 } else { layers.tiles_of_weights(hidden % COLUMNS) };
     lend(&RIGHT, whole + rest, Tile::ZERO, |packed| {
         packed.par_chunks_mut(tiles_of_chunk).enumerate().for_each(|(chunk, tiles)| layers.pack_weights(chunk, tiles));
         let packed = &*packed;
-        x.par_chunks_mut(SLICE * width)
-            .zip(of_first.par_chunks_exact_mut(hidden * width))
-            .zip(of_second.par_chunks_exact_mut(out_width * hidden))
-            .zip(of_bias.par_chunks_exact_mut(hidden))
-            .zip(of_out_bias.par_chunks_exact_mut(out_width))
-            .enumerate()
-            .for_each(|(slice, ((((x, of_first), of_second), of_bias), of_out_bias))| {
-                of_bias.fill(0.0);
-                of_out_bias.fill(0.0);
-                let tiles = Tiles::new(layers.unit);
-                for (i, x) in x.chunks_mut(ROWS * width).enumerate() {
-                    let start = slice * SLICE + i * ROWS;
-                    let into = if i == 0 { Into::Overwrite } else { Into::Add };
-                    let gradients = Gradients {
-                        x,
-                        into_x,
-                        weights: [&mut *of_first, &mut *of_second],
-                        biases: [&mut *of_bias, &mut *of_out_bias],
-                    };
-                    layers.backward_rows(&tiles, packed, start, upstream, gradients, into);
-                }
-            });
+        let tiles = || Tiles::new(layers.unit);
+        gradients.in_slices(
+            layers.widths,
+            SLICE,
+            |_| ROWS,
+            tiles,
+            |tiles, first, gradients, into| {
+                layers.backward_rows(tiles, packed, first, upstream, gradients, into);
+            },
+        );
     });
 }
 
