@@ -125,7 +125,7 @@ pub(crate) fn gelu_derivative<const FUSED: bool>(x: f32) -> f32 {
 pub(crate) fn gelu_and_derivative<const FUSED: bool>(x: f32) -> (f32, f32) {
     let bounded = x.clamp(-GELU_SATURATED, GELU_SATURATED);
     let (half, tanh) = (0.5 * x, tanh::<FUSED>(inside_gelu::<FUSED>(bounded)));
-    let slope = multiply_add::<FUSED>(3.0 * SQRT_2_OVER_PI * GELU_CUBIC * bounded, bounded, SQRT_2_OVER_PI);
+    let slope = multiply_add::<FUSED>(3.0 * SQRT_2_OVER_PI * GELU_CUBIC, bounded * bounded, SQRT_2_OVER_PI);
     let rest = multiply_add::<FUSED>(-tanh, tanh, 1.0);
     (multiply_add::<FUSED>(half, tanh, half), 0.5 * multiply_add::<FUSED>(bounded * slope, rest, 1.0 + tanh))
 }
