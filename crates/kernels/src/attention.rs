@@ -1,11 +1,13 @@
 //! Softmax attention of every head, read straight from the fused qkv.
 
 use multiversion::multiversion;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
-use crate::cpu::gemm::{Into, Strided, Threads, gemm};
+use crate::cpu::gemm::Strided;
 use crate::cpu::scratch::with_scratch;
+use crate::cpu::small_product::{SmallProduct, transpose};
 use crate::cpu::{math, parallel};
 use crate::{Heads, shape};
 
@@ -115,11 +117,8 @@ impl Attention<'_> {
     }
 }
 
-/// Queries whose scores are in cache at once.
+/// Queries whose scores are in cache at once: a multiple of every vector's lanes.
 const QUERIES: usize = 64;
-
-/// Queries whose sums are in registers at once: two vectors of the widest kind.
-const LANES: usize = 32;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
@@ -127,69 +126,84 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let (tokens, dim) = (parameters.tokens as usize, parameters.head_dim as usize);
     let heads = Heads { batch: 1, tokens, heads: parameters.heads as usize, head_dim: dim };
     let width = heads.width();
+    let arch = Arch::new();
     out.write::<f32>()
         .par_chunks_mut(tokens * width)
         .zip(log_sum.write::<f32>().par_chunks_mut(heads.heads * tokens))
         .zip(qkv.read::<f32>().par_chunks(tokens * 3 * width))
         .for_each(|((out, log_sum), qkv)| {
-            with_scratch(tokens * QUERIES, |scores| {
-                for (head, log_sum) in log_sum.chunks_exact_mut(tokens).enumerate() {
-                    let column = head * dim;
-                    let part = |which: usize| Strided::new(&qkv[which * width + column..], 3 * width);
-                    let (keys, values) = (part(1), part(2));
-                    for (block, log_sum) in log_sum.chunks_mut(QUERIES).enumerate() {
-                        let (first, count) = (block * QUERIES, log_sum.len());
-                        let queries = Strided::new(&qkv[first * 3 * width + column..], 3 * width).transposed();
-                        let out = &mut out[first * width + column..];
-                        let mut totals = [0.0; QUERIES];
-                        let [s, o] = [[tokens, dim, count], [count, tokens, dim]];
-                        gemm(s, heads.scale(), keys, queries, scores, QUERIES, Into::Overwrite, Threads::One);
-                        exponentials(scores, log_sum, &mut totals);
-                        let weights = Strided::new(scores, QUERIES).transposed();
-                        gemm(o, 1.0, weights, values, out, width, Into::Overwrite, Threads::One);
-                        divide(out, width, dim, &totals[..count]);
-                    }
-                }
+            with_scratch((tokens + dim) * QUERIES + tokens, |scratch| {
+                arch.dispatch(Item { heads, qkv, out, log_sum, scratch });
             });
         });
 }
 
-/// Turns scores (T, [`QUERIES`]) into e^(score − the query's highest), and leaves the totals of those, and log Σ exp.
-/// With a query a column, sums run over rows, in as many lanes as there are, without sums across a vector. `log_sum` has
-/// a number for each column in use; what others hold is never read.
-#[multiversion(targets = "simd")]
-fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32; QUERIES]) {
-    const FUSED: bool = math::fused!();
-    let (rows, _) = scores.as_chunks_mut::<QUERIES>();
-    let (totals, _) = totals.as_chunks_mut::<LANES>();
-    for (lanes, (log_sum, totals)) in log_sum.chunks_mut(LANES).zip(totals).enumerate() {
-        let mut highest = [f32::NEG_INFINITY; LANES];
-        for row in rows.iter() {
-            for (highest, score) in highest.iter_mut().zip(&row.as_chunks::<LANES>().0[lanes]) {
-                *highest = if *score > *highest { *score } else { *highest };
+/// Attention in one item of a batch.
+struct Item<'a> {
+    heads: Heads,
+    /// (T, 3 · D)
+    qkv: &'a [f32],
+    /// (T, D)
+    out: &'a mut [f32],
+    /// (H, T)
+    log_sum: &'a mut [f32],
+    /// (T + Dh) · [`QUERIES`] + T floats to work with.
+    scratch: &'a mut [f32],
+}
+
+impl WithSimd for Item<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { heads, qkv, out, log_sum, scratch } = self;
+        let (tokens, dim, width) = (heads.tokens, heads.head_dim, heads.width());
+        let (scores, scratch) = scratch.split_at_mut(tokens * QUERIES);
+        let (queries, scales) = scratch.split_at_mut(dim * QUERIES);
+        scales.fill(heads.scale());
+        for (head, log_sum) in log_sum.chunks_exact_mut(tokens).enumerate() {
+            let column = head * dim;
+            let part = |which: usize| Strided::new(&qkv[which * width + column..], 3 * width);
+            let [all_queries, keys, values] = [0, 1, 2].map(part);
+            for (block, log_sum) in log_sum.chunks_mut(QUERIES).enumerate() {
+                let (first, count) = (block * QUERIES, log_sum.len());
+                transpose(all_queries.rows_from(first), [count, dim], queries, QUERIES);
+                // Whole vectors: columns beyond the queries come to nothing, and are never read.
+                let columns = count.next_multiple_of(S::F32_LANES);
+                let product = SmallProduct { k: dim, n: columns, a: keys, b: Strided::new(queries, QUERIES) };
+                product.store(simd, scales, scores, QUERIES);
+                let mut totals = [0.0; QUERIES];
+                exponentials(scores, log_sum, &mut totals[..columns]);
+                let factors = totals.map(|total| 1.0 / total);
+                let weights = Strided::new(scores, QUERIES).transposed();
+                let product = SmallProduct { k: tokens, n: dim, a: weights, b: values };
+                product.store(simd, &factors[..count], &mut out[first * width + column..], width);
             }
-        }
-        for row in rows.iter_mut() {
-            let row = &mut row.as_chunks_mut::<LANES>().0[lanes];
-            for ((score, highest), total) in row.iter_mut().zip(&highest).zip(&mut *totals) {
-                *score = math::exp_below::<FUSED>(*score - highest);
-                *total += *score;
-            }
-        }
-        for ((log_sum, highest), total) in log_sum.iter_mut().zip(highest).zip(totals) {
-            // `ln` would take a NaN for a large number.
-            *log_sum = if total.is_nan() { *total } else { highest + math::ln(*total) };
         }
     }
 }
 
-/// Divides each query's row of sums over values by the total of its weights.
+/// Turns scores (T, [`QUERIES`]) into e^(score − the query's highest), and leaves the totals of those, and log Σ exp.
+/// With a query a column, sums run over rows, in as many lanes as there are, without sums across a vector. `totals` has a
+/// zero for each column that is turned, `log_sum` room for each query.
 #[multiversion(targets = "simd")]
-fn divide(out: &mut [f32], width: usize, dim: usize, totals: &[f32]) {
-    for (row, total) in out.chunks_mut(width).zip(totals) {
-        let factor = 1.0 / total;
-        for sum in &mut row[..dim] {
-            *sum *= factor;
+fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32]) {
+    const FUSED: bool = math::fused!();
+    let mut highest = [f32::NEG_INFINITY; QUERIES];
+    let highest = &mut highest[..totals.len()];
+    for row in scores.chunks_exact(QUERIES) {
+        for (highest, score) in highest.iter_mut().zip(row) {
+            *highest = if *score > *highest { *score } else { *highest };
         }
+    }
+    for row in scores.chunks_exact_mut(QUERIES) {
+        for ((score, highest), total) in row.iter_mut().zip(&*highest).zip(&mut *totals) {
+            *score = math::exp_below::<FUSED>(*score - highest);
+            *total += *score;
+        }
+    }
+    for ((log_sum, highest), total) in log_sum.iter_mut().zip(highest).zip(totals) {
+        // `ln` would take a NaN for a large number.
+        *log_sum = if total.is_nan() { *total } else { *highest + math::ln(*total) };
     }
 }

@@ -1,11 +1,13 @@
 //! The gradient of attention at the fused qkv.
 
 use multiversion::multiversion;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
-use crate::cpu::gemm::{Into, Strided, Threads, gemm};
+use crate::cpu::gemm::Strided;
 use crate::cpu::scratch::with_scratch;
+use crate::cpu::small_product::{SmallProduct, transpose};
 use crate::cpu::{math, parallel, sum};
 use crate::{Heads, shape};
 
@@ -145,6 +147,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let row = 3 * width;
     // Whole vectors, so that no row ends in single elements.
     let stride = tokens.next_multiple_of(LANES);
+    let arch = Arch::new();
     out.write::<f32>()
         .par_chunks_mut(tokens * row)
         .zip(qkv.read::<f32>().par_chunks(tokens * row))
@@ -152,42 +155,86 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(upstream.read::<f32>().par_chunks(tokens * width))
         .zip(log_sum.read::<f32>().par_chunks(heads.heads * tokens))
         .for_each(|((((out, qkv), output), upstream), log_sum)| {
-            with_scratch(2 * tokens * stride + tokens, |scratch| {
-                let (weights, scratch) = scratch.split_at_mut(tokens * stride);
-                let (gradients, deltas) = scratch.split_at_mut(tokens * stride);
-                for (head, log_sum) in log_sum.chunks_exact(tokens).enumerate() {
-                    let column = head * dim;
-                    let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv[part * width + column..], row));
-                    let above = Strided::new(&upstream[column..], width);
-                    let scores = [tokens, dim, tokens];
-                    gemm(scores, heads.scale(), q, k.transposed(), weights, stride, Into::Overwrite, Threads::One);
-                    gemm(scores, 1.0, above, v.transposed(), gradients, stride, Into::Overwrite, Threads::One);
-                    dots(&upstream[column..], &output[column..], width, dim, deltas);
-                    score_gradients(weights, gradients, log_sum, deltas, heads.scale());
-                    let weights = Strided::new(weights, stride).transposed();
-                    let gradients = Strided::new(gradients, stride);
-                    let product = [tokens, tokens, dim];
-                    let mut into = |part: usize, a, b| {
-                        let out = &mut out[part * width + column..];
-                        gemm(product, 1.0, a, b, out, row, Into::Overwrite, Threads::One);
-                    };
-                    into(0, gradients, k);
-                    into(1, gradients.transposed(), q);
-                    into(2, weights, above);
-                }
+            with_scratch(2 * (tokens + dim) * stride + 3 * tokens, |scratch| {
+                arch.dispatch(Item { heads, qkv, output, log_sum, upstream, out, stride, scratch });
             });
         });
 }
 
-/// Turns scores into weights, and d weights into d scores. Both have a row for each query; what rows have beyond the
-/// scores is turned into something, and never read.
+/// The gradient of attention in one item of a batch.
+struct Item<'a> {
+    heads: Heads,
+    /// (T, 3 · D)
+    qkv: &'a [f32],
+    /// (T, D)
+    output: &'a [f32],
+    /// (H, T)
+    log_sum: &'a [f32],
+    /// (T, D)
+    upstream: &'a [f32],
+    /// (T, 3 · D)
+    out: &'a mut [f32],
+    /// How far apart rows of scores are.
+    stride: usize,
+    /// 2 · (T + Dh) · stride + 3 · T floats to work with.
+    scratch: &'a mut [f32],
+}
+
+impl WithSimd for Item<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { heads, qkv, output, log_sum, upstream, out, stride, scratch } = self;
+        let (tokens, dim, width) = (heads.tokens, heads.head_dim, heads.width());
+        let row = 3 * width;
+        let (weights, scratch) = scratch.split_at_mut(tokens * stride);
+        let (gradients, scratch) = scratch.split_at_mut(tokens * stride);
+        let (keys, scratch) = scratch.split_at_mut(dim * stride);
+        let (values, scratch) = scratch.split_at_mut(dim * stride);
+        let (deltas, scratch) = scratch.split_at_mut(tokens);
+        let (scales, ones) = scratch.split_at_mut(tokens);
+        scales.fill(heads.scale());
+        ones.fill(1.0);
+        // Whole vectors: columns beyond the keys come to nothing, and are never read.
+        let columns = tokens.next_multiple_of(S::F32_LANES);
+        for (head, log_sum) in log_sum.chunks_exact(tokens).enumerate() {
+            let column = head * dim;
+            let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv[part * width + column..], row));
+            let above = Strided::new(&upstream[column..], width);
+            transpose(k, [tokens, dim], keys, stride);
+            transpose(v, [tokens, dim], values, stride);
+            let scores = |a, b| SmallProduct { k: dim, n: columns, a, b: Strided::new(b, stride) };
+            scores(q, keys).store(simd, scales, weights, stride);
+            scores(above, values).store(simd, ones, gradients, stride);
+            dots(&upstream[column..], &output[column..], width, dim, deltas);
+            score_gradients(weights, gradients, [stride, columns], log_sum, deltas, heads.scale());
+            let weights = Strided::new(weights, stride);
+            let gradients = Strided::new(gradients, stride);
+            let products = [(gradients, k), (gradients.transposed(), q), (weights.transposed(), above)];
+            for (part, (a, b)) in products.into_iter().enumerate() {
+                let product = SmallProduct { k: tokens, n: dim, a, b };
+                product.store(simd, ones, &mut out[part * width + column..], row);
+            }
+        }
+    }
+}
+
+/// Turns scores into weights, and d weights into d scores. Both have a row for each query, `stride` apart, of which
+/// `columns` are turned.
 #[multiversion(targets = "simd")]
-fn score_gradients(weights: &mut [f32], gradients: &mut [f32], log_sum: &[f32], deltas: &[f32], scale: f32) {
+fn score_gradients(
+    weights: &mut [f32],
+    gradients: &mut [f32],
+    [stride, columns]: [usize; 2],
+    log_sum: &[f32],
+    deltas: &[f32],
+    scale: f32,
+) {
     const FUSED: bool = math::fused!();
-    let stride = weights.len() / log_sum.len();
     let rows = weights.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(stride));
     for ((weights, gradients), (log_sum, delta)) in rows.zip(log_sum.iter().zip(deltas)) {
-        for (weight, gradient) in weights.iter_mut().zip(gradients) {
+        for (weight, gradient) in weights[..columns].iter_mut().zip(gradients) {
             *weight = math::exp_below::<FUSED>(*weight - log_sum);
             *gradient = *weight * (*gradient - delta) * scale;
         }

@@ -22,7 +22,7 @@ impl<'a> Strided<'a> {
     }
 
     /// The same without the rows before this one.
-    pub(super) fn rows_from(self, first: usize) -> Self {
+    pub(crate) fn rows_from(self, first: usize) -> Self {
         Self { data: &self.data[first * self.row_stride..], ..self }
     }
 

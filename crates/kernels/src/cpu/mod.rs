@@ -13,5 +13,6 @@ pub(crate) mod parallel;
 pub(crate) mod philox;
 pub(crate) mod product;
 pub(crate) mod scratch;
+pub(crate) mod small_product;
 pub(crate) mod sum;
 pub(crate) mod trigonometry;
