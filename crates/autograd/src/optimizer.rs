@@ -28,7 +28,7 @@ impl Default for AdamWOptions {
     }
 }
 
-/// Partial sums of the norm: enough workgroups to fill a GPU.
+/// Partial sums of the norm, of each piece of the arena: enough workgroups to fill a GPU.
 const PARTIALS: usize = 256;
 
 /// The state of AdamW: two moments and an average, each an arena in the layout of the parameters.
@@ -60,7 +60,7 @@ impl Optimizer {
             second: parameters.arena_like(stream)?,
             average,
             steps: 0,
-            partials: stream.allocate(PARTIALS)?,
+            partials: stream.allocate(PARTIALS * stream.device().pieces(parameters.arena()).count())?,
         })
     }
 
@@ -81,23 +81,33 @@ impl Optimizer {
         self.steps += 1;
         let AdamWOptions { beta1, beta2, epsilon, weight_decay, max_norm, average_decay } = self.options;
         let step = self.steps as f32;
-        SumOfSquares { x: gradients.arena(), partials: &self.partials }.launch(stream)?;
-        GradientClip { partials: &self.partials, out: clip, max_norm }.launch(stream)?;
-        AdamW {
-            gradients: gradients.arena(),
-            clip,
-            parameters: parameters.arena(),
-            first: &self.first,
-            second: &self.second,
-            average: &self.average,
-            step: self.steps,
-            rate,
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            decay: average_decay.min((1.0 + step) / (10.0 + step)),
+        let device = stream.device().clone();
+        for (i, x) in device.pieces(gradients.arena()).enumerate() {
+            let partials = self.partials.slice(i * PARTIALS..(i + 1) * PARTIALS);
+            SumOfSquares { x: &x, partials: &partials }.launch(stream)?;
         }
-        .launch(stream)
+        GradientClip { partials: &self.partials, out: clip, max_norm }.launch(stream)?;
+        let pieces = |arena: &Buffer| device.pieces(arena);
+        let moments = pieces(&self.first).zip(pieces(&self.second));
+        let arenas = pieces(gradients.arena()).zip(pieces(parameters.arena())).zip(pieces(&self.average)).zip(moments);
+        for (((gradients, parameters), average), (first, second)) in arenas {
+            AdamW {
+                gradients: &gradients,
+                clip,
+                parameters: &parameters,
+                first: &first,
+                second: &second,
+                average: &average,
+                step: self.steps,
+                rate,
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+                decay: average_decay.min((1.0 + step) / (10.0 + step)),
+            }
+            .launch(stream)?;
+        }
+        Ok(())
     }
 }

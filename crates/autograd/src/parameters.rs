@@ -89,7 +89,9 @@ impl Parameters {
     /// What the device reports.
     pub fn arena_like(&self, stream: &mut Stream) -> Result<Buffer> {
         let arena = stream.allocate(self.values.len())?;
-        Fill { out: &arena, value: 0.0 }.launch(stream)?;
+        for piece in stream.device().pieces(&arena) {
+            Fill { out: &piece, value: 0.0 }.launch(stream)?;
+        }
         Ok(arena)
     }
 

@@ -87,6 +87,15 @@ impl Device {
         }
     }
 
+    /// A buffer in pieces, the fewest that a kernel can be given: WebGPU binds no more than 128 MiB at once, where a
+    /// buffer may be larger.
+    pub fn pieces(&self, buffer: &Buffer) -> impl Iterator<Item = Buffer> + use<> {
+        let most = self.inner.gpu.as_ref().map_or(MAX_WORDS, Gpu::max_binding_words);
+        let most = (most / ALIGNMENT * ALIGNMENT).max(ALIGNMENT);
+        let buffer = buffer.clone();
+        (0..buffer.len()).step_by(most).map(move |start| buffer.slice(start..buffer.len().min(start + most)))
+    }
+
     /// Gives back the memory that is kept for reuse; the peaks of [`Device::memory`] begin anew.
     pub fn release_unused(&self) {
         if let Some(gpu) = &self.inner.gpu {

@@ -97,8 +97,9 @@ impl Gpu {
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
 
-    fn max_buffer_bytes(&self) -> u64 {
-        self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
+    /// The most words that a kernel can be given as one buffer.
+    pub(crate) fn max_binding_words(&self) -> usize {
+        usize::try_from(self.limits.max_storage_buffer_binding_size / 4).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn max_workgroups(&self) -> u32 {
@@ -106,9 +107,8 @@ impl Gpu {
     }
 
     pub(crate) fn create_buffer(&self, words: usize) -> Result<wgpu::Buffer> {
-        let (size, allowed) = (words as u64 * 4, self.max_buffer_bytes());
+        let (size, allowed) = (words as u64 * 4, self.limits.max_buffer_size);
         if size > allowed {
-            let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
             return Err(Error::TooLarge {
                 what: "a buffer".into(),
                 needed: mebibytes(size),
@@ -185,7 +185,8 @@ impl Gpu {
             vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
         entries.extend((1..).zip(buffers).map(|(binding, buffer)| {
             // Memory is handed out in whole vec4s, and shaders may read and write the last one as such.
-            let words = (buffer.len() + self.overhang).next_multiple_of(4).min(buffer.memory.words() - buffer.offset);
+            let room = self.max_binding_words().min(buffer.memory.words() - buffer.offset);
+            let words = (buffer.len() + self.overhang).next_multiple_of(4).min(room);
             let binding_of = wgpu::BufferBinding {
                 buffer: raw(buffer),
                 offset: buffer.offset as u64 * 4,
@@ -256,6 +257,11 @@ fn required_features(adapter: &wgpu::Adapter, options: &DeviceOptions) -> wgpu::
     wanted.set(wgpu::Features::PASSTHROUGH_SHADERS, options.shaders.replacement.is_some());
     wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
     adapter.features() & wanted
+}
+
+/// A size for a message.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1_048_576.0)
 }
 
 /// The wgpu buffer under a handle.

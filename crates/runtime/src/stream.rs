@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytemuck::Pod;
 
 use crate::buffer::Storage;
-use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, raw};
+use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, mebibytes, raw};
 use crate::recorder::Recorder;
 use crate::submission::{Recorded, encode};
 use crate::timer::MAX_TIMED;
@@ -45,7 +45,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::Aliased`] where a written buffer is bound twice, [`Error::NoShader`] and [`Error::TooLarge`] where the
-    /// device takes fewer workgroups, and what the driver reports.
+    /// device takes fewer workgroups or smaller buffers ([`Device::pieces`]), and what the driver reports.
     pub fn launch<P: Pod>(&mut self, launch: &Launch<'_, P>) -> Result<()> {
         check_aliases(launch)?;
         let device = self.device.clone();
@@ -105,6 +105,16 @@ impl Stream {
                 needed: format!("{largest} workgroups"),
                 allowed: gpu.max_workgroups().to_string(),
             });
+        }
+        let bindable = gpu.max_binding_words();
+        for (binding, buffer) in launch.kernel.bindings.iter().zip(launch.buffers) {
+            if buffer.len() > bindable {
+                return Err(Error::TooLarge {
+                    what: format!("`{}` of the kernel {}", binding.name, launch.kernel.name),
+                    needed: mebibytes(buffer.len() as u64 * 4),
+                    allowed: mebibytes(bindable as u64 * 4),
+                });
+            }
         }
         let most = if self.recorder.is_some() { MAX_TIMED } else { MAX_RECORDED };
         if self.recorded.len() == most {

@@ -1,7 +1,9 @@
 //! Launches and buffers that are larger than the adapter allows, and are nothing special on the CPU.
 
+use autograd::{AdamWOptions, Gradients, Optimizer, ParameterSpec, Parameters};
 use kernels::{
-    Attention, AttentionBackward, ColumnSum, Epilogue, Heads, Layout, MatMul, Mse, SumOfSquares, UniformTime, Variant,
+    Attention, AttentionBackward, ColumnSum, Epilogue, Fill, Heads, Layout, MatMul, Mse, SumOfSquares, UniformTime,
+    Variant,
 };
 use runtime::{Error, Result};
 use tests::harness::{Bench, on_each_device};
@@ -80,23 +82,73 @@ fn folded_launches_are_not_refused() {
     });
 }
 
+/// What WebGPU lets a kernel bind, in words.
+const BINDABLE: usize = (128 << 20) / 4;
+
 #[test]
 fn buffers_beyond_the_limit_are_refused() {
     on_each_device(|bench| {
         if bench.stream.device().adapter().is_none() {
             return; // the CPU has no limit but its memory
         }
-        // 128 MiB are what WebGPU lets a kernel bind.
-        let most = 128 << 20;
-        bench.stream.allocate(most / 4).unwrap();
-        for bytes in [most + 4, most * 3 / 2, 1 << 40] {
-            match bench.stream.allocate(bytes / 4) {
+        for len in [2 * BINDABLE + 1, 3 * BINDABLE, (1 << 40) / 4] {
+            match bench.stream.allocate(len) {
                 Err(error @ Error::TooLarge { .. }) => {
                     let text = error.to_string();
-                    assert!(text.contains("128.0 MiB") && text.contains("smaller batch"), "{text}");
+                    assert!(text.contains("256.0 MiB") && text.contains("smaller batch"), "{text}");
                 }
-                other => panic!("{}: {bytes} bytes give {other:?}", bench.device),
+                other => panic!("{}: {len} words give {other:?}", bench.device),
             }
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_bound_at_once_is_refused_whole_and_taken_in_pieces() {
+    on_each_device(|bench| {
+        let on_cpu = bench.stream.device().adapter().is_none();
+        for len in [BINDABLE, BINDABLE + 1, 2 * BINDABLE] {
+            let buffer = bench.stream.allocate(len).unwrap();
+            let launched = Fill { out: &buffer, value: 2.0 }.launch(&mut bench.stream);
+            match launched {
+                Ok(()) if on_cpu || len == BINDABLE => {}
+                Err(error @ Error::TooLarge { .. }) => {
+                    let text = error.to_string();
+                    assert!(text.contains("`out` of the kernel fill") && text.contains("128.0 MiB"), "{text}");
+                }
+                other => panic!("fill of {len} words on {} gives {other:?}", bench.device),
+            }
+            let pieces: Vec<_> = bench.stream.device().pieces(&buffer).collect();
+            assert_eq!(pieces.len(), if on_cpu { 1 } else { len.div_ceil(BINDABLE) });
+            for piece in &pieces {
+                Fill { out: piece, value: 3.0 }.launch(&mut bench.stream).unwrap();
+            }
+            let values: Vec<f32> = bench.stream.read(&buffer).unwrap();
+            assert!(values.iter().all(|value| *value == 3.0), "{len} words on {}", bench.device);
+        }
+    });
+}
+
+/// The norm is that of all pieces, and each piece is updated once.
+#[test]
+fn an_optimiser_takes_an_arena_in_pieces() {
+    const LEN: usize = BINDABLE + 1000;
+    on_each_device(|bench| {
+        let specs = vec![ParameterSpec { name: "parameter".into(), shape: vec![LEN] }];
+        let parameters = Parameters::new(&mut bench.stream, specs, &[vec![1.0; LEN]]).unwrap();
+        let gradients = Gradients::new(&mut bench.stream, &parameters).unwrap();
+        bench.stream.write(gradients.arena(), &vec![0.5_f32; gradients.arena().len()]).unwrap();
+        let mut optimizer = Optimizer::new(&mut bench.stream, &parameters, AdamWOptions::default()).unwrap();
+        let clip = bench.stream.allocate(2).unwrap();
+        optimizer.step(&mut bench.stream, &parameters, &gradients, 0.25, &clip).unwrap();
+        let [norm, factor] = bench.stream.read::<f32>(&clip).unwrap()[..] else { panic!("two numbers") };
+        let want = 0.5 * (parameters.arena().len() as f64).sqrt();
+        assert!((f64::from(norm) / want - 1.0).abs() < 1e-5, "{norm} on {}, not {want}", bench.device);
+        assert!((f64::from(factor) * want - 1.0).abs() < 1e-5, "{factor} on {}", bench.device);
+        // A first step moves each parameter by the rate, but for epsilon.
+        let moved = parameters.read(&mut bench.stream, parameters.arena()).unwrap();
+        for (i, value) in moved[0].iter().enumerate() {
+            assert!((value - 0.75).abs() < 1e-3 && *value == moved[0][0], "{value} at {i} on {}", bench.device);
         }
     });
 }
