@@ -102,7 +102,10 @@ fn module(path: &str) -> ModulePath {
 /// Its complaint.
 pub fn validate(linked: &str) -> Result<()> {
     let module = naga::front::wgsl::parse_str(linked).map_err(|error| anyhow!(error.message().to_owned()))?;
-    let optional = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let optional = Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::COOPERATIVE_MATRIX
+        | Capabilities::SHADER_INT64;
     let mut validator = Validator::new(ValidationFlags::all(), optional);
     validator.validate(&module).map(drop).map_err(|error| anyhow!("{}", error.into_inner()))
 }
