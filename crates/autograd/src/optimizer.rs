@@ -87,10 +87,10 @@ impl Optimizer {
             SumOfSquares { x: &x, partials: &partials }.launch(stream)?;
         }
         GradientClip { partials: &self.partials, out: clip, max_norm }.launch(stream)?;
-        let pieces = |arena: &Buffer| device.pieces(arena);
-        let moments = pieces(&self.first).zip(pieces(&self.second));
-        let arenas = pieces(gradients.arena()).zip(pieces(parameters.arena())).zip(pieces(&self.average)).zip(moments);
-        for (((gradients, parameters), average), (first, second)) in arenas {
+        let weights = device.pieces(gradients.arena()).zip(device.pieces(parameters.arena()));
+        let moments = device.pieces(&self.first).zip(device.pieces(&self.second));
+        let averages = device.pieces(&self.average);
+        for (((gradients, parameters), (first, second)), average) in weights.zip(moments).zip(averages) {
             AdamW {
                 gradients: &gradients,
                 clip,

@@ -78,7 +78,7 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
         name if name.starts_with("matmul") => {
             let (m, n, k) = (p("m")?, p("n")?, p("k")?);
             let reads_more = [1.0, 4.0, 5.0].contains(&constant("EPILOGUE")?);
-            // Sums of columns, which the other values of `save` ask for, are few.
+            // Sums of columns, for which `save` is 2, are few.
             let saves = p("save")? == 1.0;
             let outputs = 1.0 + f64::from(u8::from(reads_more)) + f64::from(u8::from(saves));
             (2.0 * m * n * k, m * k + k * n + outputs * m * n)

@@ -28,11 +28,11 @@ impl LinearBackward<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        self.check()?;
         let product = self.product();
         if product.suits_subgroup(stream) {
             return self.launch_subgroup(stream);
         }
+        self.check()?;
         let [rows, _, columns] = self.sizes;
         let (out, accumulate) = self.out_bias;
         product.launch(stream)?;
