@@ -22,36 +22,39 @@ pub struct LinearBackward<'a> {
 }
 
 impl LinearBackward<'_> {
-    /// Checks the shapes and launches the product with the sums in it, where a variant has them, or else both one after
-    /// the other.
+    /// Checks the shapes and launches the product that suits the device, with the sums in it where it has them, or else
+    /// both one after the other.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let product = self.product();
-        if product.suits_subgroup(stream) {
-            return self.launch_subgroup(stream);
-        }
         self.check()?;
-        let [rows, _, columns] = self.sizes;
-        let (out, accumulate) = self.out_bias;
-        product.launch(stream)?;
-        ColumnSum { x: self.upstream, out, rows, columns, scale: 1.0, accumulate }.launch(stream)
+        let variant = self.product().variant(stream)?;
+        if variant.sums() { self.launch_variant(stream, variant) } else { self.launch_apart(stream, variant) }
     }
 
-    /// Checks the shapes and launches the product for software adapters with subgroups, with the sums in it, which are
-    /// then stored where they belong: most likely in the memory that the weight's gradient is in, and a launch may not
-    /// write to that twice.
+    /// Checks the shapes and launches this variant of the product with the sums in it, [`Variant::Subgroup`] or
+    /// [`Variant::Wide`]. They are then stored where they belong: most likely in the memory that the weight's gradient is
+    /// in, and a launch may not write to that twice.
     ///
     /// # Errors
-    /// As [`MatMul::launch_variant`].
-    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
+    /// As [`MatMul::launch_variant`]; [`runtime::Error::Shape`] too for another variant.
+    pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         self.check()?;
+        shape::ensure(&KERNEL, variant.sums(), || format!("{variant:?} has no sums of columns"))?;
         let [_, _, columns] = self.sizes;
         let (out, accumulate) = self.out_bias;
-        let sums = stream.allocate(columns)?;
-        self.product().launch_with_sums(stream, Variant::Subgroup, Some(&sums))?;
-        ColumnSum { x: &sums, out, rows: 1, columns, scale: 1.0, accumulate }.launch(stream)
+        let slices = variant.slices(stream);
+        let sums = stream.allocate(shape::volume(&KERNEL, &[slices, columns])?)?;
+        self.product().launch_with_sums(stream, variant, Some(&sums))?;
+        ColumnSum { x: &sums, out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)
+    }
+
+    fn launch_apart(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
+        let [rows, _, columns] = self.sizes;
+        let (out, accumulate) = self.out_bias;
+        self.product().launch_variant(stream, variant)?;
+        ColumnSum { x: self.upstream, out, rows, columns, scale: 1.0, accumulate }.launch(stream)
     }
 
     fn check(&self) -> Result<()> {

@@ -1,9 +1,9 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
+use runtime::{Arguments, Binding, Buffer, Error, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
 
-use crate::column_sum::column_sums;
+use crate::column_sum::{ColumnSum, column_sums};
 use crate::cpu::bfloat16::Parts;
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::{Destination, Finish, product};
@@ -63,9 +63,14 @@ pub(crate) static COOPERATIVE_16_KERNEL: Kernel = Kernel {
     bindings: BINDINGS,
     cpu,
 };
+
 /// The variant for software adapters with subgroups: a fourth of the loads.
 pub(crate) static SUBGROUP_KERNEL: Kernel =
     Kernel { name: "matmul_subgroup", wgsl: wgsl!("matmul_subgroup"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// The variant for hardware GPUs: 8 × 8 sums an invocation, and slices of k.
+pub(crate) static WIDE_KERNEL: Kernel =
+    Kernel { name: "matmul_wide", wgsl: wgsl!("matmul_wide"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
 /// How the operands lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +136,15 @@ pub enum Variant {
     Register,
     /// `matmul_subgroup`: as [`Variant::Register`], for adapters with subgroups of 8 or more.
     Subgroup,
+    /// `matmul_wide`: more sums an invocation, for hardware GPUs. Takes the same shapes as [`Variant::Register`]. The CPU
+    /// has no slices.
+    Wide {
+        /// How much of the product a workgroup makes.
+        tile: Tile,
+        /// Slices of k, at least 1, each of which makes a product of its own; these are then added up. More than one in
+        /// [`Epilogue::Overwrite`] and [`Epilogue::Add`] only.
+        slices: usize,
+    },
     /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`]: to f16 on an adapter, to
     /// bfloat16 on the CPU, whose matrix unit also takes numbers below the least normal one, 2^-126, for zero.
     Half,
@@ -139,21 +153,53 @@ pub enum Variant {
     Cooperative(MatrixSize),
 }
 
+/// What a workgroup of [`Variant::Wide`] makes of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 64 × 64: more workgroups.
+    Side64,
+    /// 128 × 128: fewer loads.
+    Side128,
+}
+
+impl Tile {
+    /// Rows and columns.
+    pub(crate) fn side(self) -> usize {
+        match self {
+            Tile::Side64 => 64,
+            Tile::Side128 => 128,
+        }
+    }
+}
+
 impl Variant {
     /// Whether this variant runs on a stream's device; on the CPU all have the same body but [`Variant::Half`].
-    fn runs_on(self, stream: &Stream) -> bool {
+    pub(crate) fn runs_on(self, stream: &Stream) -> bool {
         let (half, cpu) = (stream.device().half(), stream.device().adapter().is_none());
         match self {
-            Variant::Portable | Variant::Register => true,
+            Variant::Portable | Variant::Register | Variant::Wide { .. } => true,
             Variant::Subgroup => cpu || shape::has_subgroups(stream),
             Variant::Half => half.is_some(),
             Variant::Cooperative(size) => cpu || half.is_some_and(|half| half.matrices() == Some(size)),
         }
     }
 
+    /// Whether the product for the gradient of a weight can make the sums that are that of a bias.
+    pub(crate) fn sums(self) -> bool {
+        matches!(self, Variant::Subgroup | Variant::Wide { .. })
+    }
+
+    /// Products that this variant makes of slices of k on a stream's device.
+    pub(crate) fn slices(self, stream: &Stream) -> usize {
+        match self {
+            Variant::Wide { slices, .. } if stream.device().adapter().is_some() => slices,
+            _ => 1,
+        }
+    }
+
     /// Whether rows are read as whole vec4s.
     fn reads_vec4s(self) -> bool {
-        matches!(self, Variant::Register | Variant::Subgroup)
+        matches!(self, Variant::Register | Variant::Subgroup | Variant::Wide { .. })
     }
 }
 
@@ -179,34 +225,12 @@ pub struct MatMul<'a> {
 }
 
 impl MatMul<'_> {
-    /// Whether the rows of both operands and of the product are whole vec4s.
-    fn fits_register(&self) -> bool {
-        let row_of_a = match self.layout {
-            Layout::ATransposed => self.m,
-            Layout::Plain | Layout::BTransposed => self.k,
-        };
-        row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
-    }
-
-    /// Whether [`Variant::Subgroup`] suits the device, and takes the shape.
-    pub(crate) fn suits_subgroup(&self, stream: &Stream) -> bool {
-        shape::on_software(stream) && self.fits_register() && Variant::Subgroup.runs_on(stream)
-    }
-
-    /// Checks the shapes and launches the variant that suits the device: of reduced precision on one that was
-    /// opened for it, on an adapter only in [`Layout::BTransposed`].
+    /// Checks the shapes and launches the variant that suits the device: see [`MatMul::variant`].
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let variant = match (self.layout, stream.device().half()) {
-            (_, Some(Half::Bfloat16)) => Variant::Half,
-            // Gradients are often below what f16 holds; only forward products are in this layout.
-            (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
-            _ if self.suits_subgroup(stream) => Variant::Subgroup,
-            _ if shape::on_software(stream) && self.fits_register() => Variant::Register,
-            _ => Variant::Portable,
-        };
+        let variant = self.variant(stream)?;
         self.launch_variant(stream, variant)
     }
 
@@ -220,14 +244,37 @@ impl MatMul<'_> {
         self.launch_with_sums(stream, variant, None)
     }
 
-    /// As [`MatMul::launch_variant`]; [`Variant::Subgroup`], and the CPU, in [`Layout::ATransposed`] also with the sums of
-    /// a's columns, (m).
+    /// As [`MatMul::launch_variant`]; where [`Variant::sums`], in [`Layout::ATransposed`] also with the sums of a's columns
+    /// in each slice, (slices, m).
     pub(crate) fn launch_with_sums(&self, stream: &mut Stream, variant: Variant, sums: Option<&Buffer>) -> Result<()> {
-        let (m, n, k) = (self.m, self.n, self.k);
+        let slices = variant.slices(stream);
+        if slices == 1 {
+            return self.launch_slices(stream, variant, sums);
+        }
+        let accumulate = match self.epilogue {
+            Epilogue::Overwrite => false,
+            Epilogue::Add => true,
+            other => {
+                let message = format!("slices are added up, and nothing follows that: {other:?} does not");
+                return Err(Error::Shape { kernel: WIDE_KERNEL.name, message });
+            }
+        };
+        shape::expect(&WIDE_KERNEL, "out", self.out, &[self.m, self.n])?;
+        let products = stream.allocate(shape::volume(&WIDE_KERNEL, &[slices, self.m, self.n])?)?;
+        let product = MatMul { out: &products, epilogue: Epilogue::Overwrite, ..*self };
+        product.launch_slices(stream, variant, sums)?;
+        let columns = self.m * self.n;
+        ColumnSum { x: &products, out: self.out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)
+    }
+
+    /// The product, or that of each slice one after the other.
+    fn launch_slices(&self, stream: &mut Stream, variant: Variant, sums: Option<&Buffer>) -> Result<()> {
+        let (m, n, k, slices) = (self.m, self.n, self.k, variant.slices(stream));
         let (kernel, tile) = match variant {
             Variant::Portable => (&KERNEL, [64, 64]),
             Variant::Register => (&REGISTER_KERNEL, [32, 64]),
             Variant::Subgroup => (&SUBGROUP_KERNEL, [64, 32]),
+            Variant::Wide { tile, .. } => (&WIDE_KERNEL, [tile.side(); 2]),
             Variant::Half => (&HALF_KERNEL, [64, 64]),
             Variant::Cooperative(MatrixSize::Eight) => (&COOPERATIVE_8_KERNEL, [32, 32]),
             Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
@@ -236,12 +283,12 @@ impl MatMul<'_> {
             Variant::Subgroup => "the adapter has no subgroups of 8 invocations or more".into(),
             _ => format!("{} was not opened for reduced precision, or has no such matrices", stream.device()),
         })?;
-        shape::ensure(kernel, !variant.reads_vec4s() || self.fits_register(), || {
+        shape::ensure(kernel, !variant.reads_vec4s() || self.has_rows_of_vec4s(), || {
             format!("rows of vec4s need multiples of 4, which m = {m}, n = {n}, k = {k} are not in {:?}", self.layout)
         })?;
         shape::expect(kernel, "a", self.a, &[m, k])?;
         shape::expect(kernel, "b", self.b, &[k, n])?;
-        shape::expect(kernel, "out", self.out, &[m, n])?;
+        shape::expect(kernel, "out", self.out, &[slices, m, n])?;
         let mut parameters = Parameters {
             m: shape::dimension(kernel, "m", m)?,
             n: shape::dimension(kernel, "n", n)?,
@@ -292,15 +339,19 @@ impl MatMul<'_> {
             parameters.save = SAVE;
         }
         if let Some(sums) = sums {
-            shape::expect(kernel, "sums", sums, &[m])?;
+            shape::expect(kernel, "sums", sums, &[slices, m])?;
             (saved_of, parameters.save) = (Some(sums), SUMS);
         }
         let flag = |set: bool| f64::from(u8::from(set));
-        let constants = [
+        let mut constants = vec![
             ("A_TRANSPOSED", flag(self.layout == Layout::ATransposed)),
             ("B_TRANSPOSED", flag(self.layout == Layout::BTransposed)),
             ("EPILOGUE", f64::from(epilogue)),
         ];
+        if let Variant::Wide { tile, .. } = variant {
+            // An invocation makes 8 × 8.
+            constants.push(("SIDE", tile.side() as f64 / 8.0));
+        }
         let saved = saved_of.unwrap_or(&unused);
         let [tile_columns, tile_rows] = tile;
         stream.launch(&Launch {
@@ -311,7 +362,7 @@ impl MatMul<'_> {
             workgroups: [
                 shape::dimension(kernel, "n", n.div_ceil(tile_columns))?,
                 shape::dimension(kernel, "m", m.div_ceil(tile_rows))?,
-                1,
+                shape::dimension(kernel, "slices", slices)?,
             ],
         })
     }

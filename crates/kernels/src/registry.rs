@@ -41,6 +41,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::matmul::HALF_KERNEL,
     &crate::matmul::REGISTER_KERNEL,
     &crate::matmul::SUBGROUP_KERNEL,
+    &crate::matmul::WIDE_KERNEL,
     &crate::mean_pool::KERNEL,
     &crate::mean_pool_backward::KERNEL,
     &crate::modulation_backward::KERNEL,

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::buffer::{ALIGNMENT, Pool, Storage};
 use crate::gpu::Gpu;
+use crate::tuning::Choices;
 use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Half, MemoryUse, Result, Stream, adapter};
 
 /// What any memory's address can reach, with room for rounding up.
@@ -23,6 +24,7 @@ struct Inner {
     half: Option<Half>,
     pool: Arc<Pool>,
     stream_open: AtomicBool,
+    choices: Choices,
 }
 
 impl Device {
@@ -41,7 +43,7 @@ impl Device {
             None if options.half => Some(Half::of_cpu()?),
             None => None,
         };
-        let inner = Inner { gpu, half, pool: Arc::default(), stream_open: AtomicBool::new(false) };
+        let inner = Inner { gpu, half, pool: Arc::default(), stream_open: AtomicBool::new(false), choices: Choices::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -127,6 +129,10 @@ impl Device {
 
     pub(crate) fn stream_closed(&self) {
         self.inner.stream_open.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn choices(&self) -> &Choices {
+        &self.inner.choices
     }
 
     pub(crate) fn gpu(&self) -> Option<&Gpu> {

@@ -59,6 +59,7 @@ mod shader;
 mod stream;
 mod submission;
 mod timer;
+mod tuning;
 
 pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
 pub use buffer::{ALIGNMENT, Buffer, MemoryUse};
@@ -70,3 +71,4 @@ pub use matrix_unit::MatrixUnit;
 pub use profile::{Activity, HostSpan, KernelSpan, Profile, Value};
 pub use shader::{Replacement, ShaderCode, Shaders};
 pub use stream::Stream;
+pub use tuning::TuningKey;

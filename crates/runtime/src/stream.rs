@@ -88,6 +88,14 @@ impl Stream {
         self.recorder.take().map_or_else(|| Ok(Profile::default()), |recorder| recorder.finish(self.device.gpu()))
     }
 
+    /// Does `work` without recording it, where a profile is being made.
+    pub(crate) fn without_profile<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let recorder = self.recorder.take();
+        let result = work(self);
+        self.recorder = recorder;
+        result
+    }
+
     fn note(&mut self, activity: Activity, start: Instant) {
         if let Some(recorder) = &mut self.recorder {
             recorder.host(activity, start);

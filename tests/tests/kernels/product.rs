@@ -1,6 +1,6 @@
 //! Group N: the matrix product.
 
-use kernels::{Epilogue, Layout, MatMul, Variant};
+use kernels::{Epilogue, Layout, MatMul, Tile, Variant};
 use runtime::{Half, MatrixSize};
 use tests::harness::{Bench, Tolerance, Values, for_half_kernel, for_kernel, on_each_device};
 use tests::oracle::network::{self as oracle, add_bias};
@@ -49,6 +49,7 @@ fn name(variant: Variant) -> &'static str {
         Variant::Portable => "matmul",
         Variant::Register => "matmul_register",
         Variant::Subgroup => "matmul_subgroup",
+        Variant::Wide { .. } => "matmul_wide",
         Variant::Half => "matmul_f16",
         Variant::Cooperative(MatrixSize::Eight) => "matmul_cooperative_8",
         Variant::Cooperative(MatrixSize::Sixteen) => "matmul_cooperative_16",
@@ -164,17 +165,28 @@ fn matmul_cases(bench: &mut Bench, variant: Variant, shapes: &[[usize; 3]]) {
             if !takes(variant, *shape, layout) {
                 continue;
             }
-            for end in ENDS {
+            for end in ends(variant) {
                 matmul_trial(variant, *shape, layout, end, shape.iter().sum::<usize>() as u64).check(bench);
             }
         }
     }
 }
 
+/// The epilogues that a variant has.
+fn ends(variant: Variant) -> Vec<End> {
+    let sliced = matches!(variant, Variant::Wide { slices: 2.., .. });
+    ENDS.into_iter().filter(|end| !sliced || matches!(end, End::Overwrite | End::Add)).collect()
+}
+
+/// Whether a variant reads rows as vec4s.
+fn reads_vec4s(variant: Variant) -> bool {
+    matches!(variant, Variant::Register | Variant::Subgroup | Variant::Wide { .. })
+}
+
 /// Whether a variant is there for a shape.
 fn takes(variant: Variant, [m, n, k]: [usize; 3], layout: Layout) -> bool {
     let row_of_a = if layout == Layout::ATransposed { m } else { k };
-    !matches!(variant, Variant::Register | Variant::Subgroup) || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
+    !reads_vec4s(variant) || (n.is_multiple_of(4) && row_of_a.is_multiple_of(4))
 }
 
 /// Every Linear of the presets, forward and both gradients, for one item of tokens, and for as many
@@ -209,15 +221,13 @@ fn matmul_presets(bench: &mut Bench, variant: Variant) {
 
 /// Random shapes; variants of vec4s get multiples of 4 where they need them.
 fn matmul_random(bench: &mut Bench, variant: Variant) {
-    let options = (proptest::sample::select(LAYOUTS.to_vec()), proptest::sample::select(ENDS.to_vec()));
+    let options = (proptest::sample::select(LAYOUTS.to_vec()), proptest::sample::select(ends(variant)));
     let arguments = (size(150), size(150), size(150), options, magnitude(), seed());
     random_cases(bench, 48, arguments, |bench, (m, n, k, (layout, end), magnitude, seed)| {
-        let [m, n, k] = match (variant, layout) {
-            (Variant::Register | Variant::Subgroup, Layout::ATransposed) => {
-                [m.next_multiple_of(4), n.next_multiple_of(4), k]
-            }
-            (Variant::Register | Variant::Subgroup, _) => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
-            _ => [m, n, k],
+        let [m, n, k] = match layout {
+            _ if !reads_vec4s(variant) => [m, n, k],
+            Layout::ATransposed => [m.next_multiple_of(4), n.next_multiple_of(4), k],
+            _ => [m, n.next_multiple_of(4), k.next_multiple_of(4)],
         };
         let magnitude = if rounds(variant) { magnitude.clamp(1.0, 1024.0) } else { magnitude };
         scaled(matmul_trial(variant, [m, n, k], layout, end, seed), magnitude).check(bench);
@@ -229,7 +239,7 @@ fn matmul_values(bench: &mut Bench, variant: Variant, shape: [usize; 3]) {
     // What 16 bits hold they hold times a power of two too, up to the largest.
     let factors: &[f32] = if rounds(variant) { &[2.0, 1024.0] } else { &[1e-4, 1e3, 1e4] };
     for factor in factors.iter().copied() {
-        for end in ENDS {
+        for end in ends(variant) {
             scaled(matmul_trial(variant, shape, Layout::BTransposed, end, 1), factor).check(bench);
         }
     }
@@ -351,12 +361,57 @@ pub fn matmul_register() {
     for_kernel("matmul_register", |bench| matmul_of_vec4s(bench, Variant::Register));
 }
 
+/// Tiles and slices of every kind, those of shapes with fewer steps of 16 than slices among them.
+#[test]
+pub fn matmul_wide() {
+    for_kernel("matmul_wide", |bench| {
+        for tile in [Tile::Side64, Tile::Side128] {
+            let variant = Variant::Wide { tile, slices: 1 };
+            matmul_of_vec4s(bench, variant);
+            matmul_cases(bench, variant, &[[132, 260, 36], [257, 132, 20]]);
+            for slices in [2, 5] {
+                let variant = Variant::Wide { tile, slices };
+                matmul_cases(bench, variant, &[[4, 4, 4], [12, 36, 80], [68, 72, 100], [132, 260, 36]]);
+                matmul_random(bench, variant);
+            }
+        }
+        linear_backward_cases(bench, 4, |backward, stream| {
+            backward.launch_variant(stream, Variant::Wide { tile: Tile::Side64, slices: 3 })
+        });
+        linear_backward_cases(bench, 4, |backward, stream| {
+            backward.launch_variant(stream, Variant::Wide { tile: Tile::Side128, slices: 1 })
+        });
+
+        if bench.stream.device().adapter().is_none() {
+            return;
+        }
+        let (x, bias, out) = (bench.output(16), bench.output(4), bench.output(16));
+        let launch = MatMul {
+            a: &x,
+            b: &x,
+            out: &out,
+            layout: Layout::Plain,
+            m: 4,
+            n: 4,
+            k: 4,
+            epilogue: Epilogue::Bias { bias: &bias },
+        };
+        let mut refuses = |launch: MatMul<'_>, slices: usize, what: &str, said: &str| {
+            let variant = Variant::Wide { tile: Tile::Side64, slices };
+            expect_refusal(launch.launch_variant(&mut bench.stream, variant), what, &[said]);
+        };
+        refuses(MatMul { out: &bias, epilogue: Epilogue::Add, ..launch }, 2, "a result of another size", "has 4");
+        refuses(MatMul { epilogue: Epilogue::Add, ..launch }, 0, "no slices", "[0, 4, 4]");
+        refuses(launch, 2, "a bias after slices", "Bias");
+    });
+}
+
 #[test]
 pub fn matmul_subgroup() {
     for_kernel("matmul_subgroup", |bench| {
         if bench.has_subgroups() {
             matmul_of_vec4s(bench, Variant::Subgroup);
-            linear_backward_cases(bench, 4, |backward, stream| backward.launch_subgroup(stream));
+            linear_backward_cases(bench, 4, |backward, stream| backward.launch_variant(stream, Variant::Subgroup));
             return;
         }
         let x = bench.output(16);

@@ -7,7 +7,7 @@ use std::path::Path;
 use kernels::{CPU_KERNELS, REGISTRY};
 use naga::{AddressSpace, ResourceBinding, Scalar, ShaderStage, StorageAccess, TypeInner};
 use runtime::Access;
-use tests::languages::module;
+use tests::languages::{Needs, for_each_module, module};
 
 use super::{
     activations, arithmetic, attention, classification, embeddings, feed_forward, flow, normalisation, optimiser,
@@ -53,6 +53,7 @@ const TESTS: &[(&str, fn())] = &[
     ("matmul_f16", product::matmul_f16),
     ("matmul_register", product::matmul_register),
     ("matmul_subgroup", product::matmul_subgroup),
+    ("matmul_wide", product::matmul_wide),
     ("mean_pool", classification::mean_pool),
     ("mean_pool_backward", classification::mean_pool_backward),
     ("modulation_backward", normalisation::modulation_backward),
@@ -122,7 +123,7 @@ const GRADIENTS: &[(&str, Gradient)] = &[
     ("layer_norm_modulate_backward_subgroup", Backward),
     ("layer_norm_modulate_subgroup", By(&["layer_norm_modulate_backward_subgroup", "modulation_backward"])),
     ("logit_normal_time", Outside("training data")),
-    // The products of its backward are products; the rest are its bias's, which `matmul_subgroup` has too, and its
+    // The products of its backward are products; the rest are its bias's, which some variants have too, and its
     // epilogues'.
     ("matmul", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
     ("matmul_cooperative_16", By(&["matmul", "column_sum", "gelu_backward", "gate_backward"])),
@@ -140,6 +141,7 @@ const GRADIENTS: &[(&str, Gradient)] = &[
         ]),
     ),
     ("matmul_subgroup", By(&["matmul_subgroup", "gelu_backward", "gate_backward"])),
+    ("matmul_wide", By(&["matmul_wide", "gelu_backward", "gate_backward"])),
     ("mean_pool", By(&["mean_pool_backward"])),
     ("mean_pool_backward", Backward),
     ("modulation_backward", Backward),
@@ -218,17 +220,15 @@ fn every_differentiable_kernel_has_its_backward() {
 
 #[test]
 fn every_shader_has_one_entry_point_within_the_default_limits() {
-    for kernel in REGISTRY {
-        let (name, module) = (kernel.name, module(kernel));
+    for_each_module(Needs::Matrices, |kernel, module, _, case| {
         let [entry] = module.entry_points.as_slice() else {
-            panic!("{name}: {} entry points", module.entry_points.len())
+            panic!("{case}: {} entry points", module.entry_points.len())
         };
-        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
+        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{case}");
         let invocations: u32 = entry.workgroup_size.iter().product();
-        assert!(entry.workgroup_size_overrides.is_none(), "{name}: this test cannot see an overridden workgroup size");
-        assert!((1..=INVOCATIONS).contains(&invocations), "{name}: {invocations} invocations a workgroup");
-        assert!(kernel.bindings.len() <= STORAGE_BUFFERS, "{name}: {} storage buffers", kernel.bindings.len());
-    }
+        assert!((1..=INVOCATIONS).contains(&invocations), "{case}: {invocations} invocations a workgroup");
+        assert!(kernel.bindings.len() <= STORAGE_BUFFERS, "{case}: {} storage buffers", kernel.bindings.len());
+    });
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! Which variant of the matrix product suits a device and a shape.
+
+use runtime::{Half, Result, Stream};
+
+use crate::matmul::{Epilogue, Layout, MatMul, Tile, Variant, WIDE_KERNEL};
+use crate::shape;
+
+/// Workgroups that keep most GPUs busy: some to each core, of which they have 8 to 140.
+const ENOUGH_WORKGROUPS: usize = 256;
+
+/// What of the inner dimension is worth a slice: less, and the sum of the slices costs more than they give.
+const LEAST_SLICE: usize = 128;
+
+impl MatMul<'_> {
+    /// The variant that [`MatMul::launch`] takes on a stream's device: of reduced precision on one that was opened for it,
+    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with a shape measures which [`Tile`] is
+    /// faster, which takes some milliseconds; results are the same up to how a compiler joins products with sums.
+    ///
+    /// # Errors
+    /// What [`Stream::launch`] reports.
+    pub fn variant(&self, stream: &mut Stream) -> Result<Variant> {
+        let hardware = stream.device().is_hardware_gpu();
+        Ok(match (self.layout, stream.device().half()) {
+            (_, Some(Half::Bfloat16)) => Variant::Half,
+            // Gradients are often below what f16 holds; only forward products are in this layout.
+            (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
+            _ if !self.has_rows_of_vec4s() => Variant::Portable,
+            _ if hardware => Variant::Wide { tile: self.faster_tile(stream)?, slices: self.slices() },
+            _ if !shape::on_software(stream) => Variant::Portable,
+            _ if Variant::Subgroup.runs_on(stream) => Variant::Subgroup,
+            _ => Variant::Register,
+        })
+    }
+
+    /// Whether the rows of both operands and of the product are whole vec4s.
+    pub(crate) fn has_rows_of_vec4s(&self) -> bool {
+        let row_of_a = match self.layout {
+            Layout::ATransposed => self.m,
+            Layout::Plain | Layout::BTransposed => self.k,
+        };
+        row_of_a.is_multiple_of(4) && self.n.is_multiple_of(4)
+    }
+
+    /// Slices of k that fill a device where the product itself has few tiles. They follow from the shape alone, because
+    /// their number changes the order of the sums, and with it the last bits.
+    fn slices(&self) -> usize {
+        if !matches!(self.epilogue, Epilogue::Overwrite | Epilogue::Add) {
+            return 1;
+        }
+        let tiles = self.m.div_ceil(Tile::Side64.side()) * self.n.div_ceil(Tile::Side64.side());
+        (ENOUGH_WORKGROUPS / tiles.max(1)).min(self.k / LEAST_SLICE).max(1)
+    }
+
+    /// The tile that is faster on a stream's device, measured once a shape on a result of its own.
+    ///
+    /// # Errors
+    /// What [`Stream::launch`] reports.
+    pub fn faster_tile(&self, stream: &mut Stream) -> Result<Tile> {
+        let size = |name, value| shape::dimension(&WIDE_KERNEL, name, value);
+        let sizes = [size("m", self.m)?, size("n", self.n)?, size("k", self.k)?, self.layout as u32];
+        let out = stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?;
+        let tiles = [Tile::Side64, Tile::Side128];
+        let faster = stream.fastest((WIDE_KERNEL.name, sizes), tiles.len(), |stream, i| {
+            let variant = Variant::Wide { tile: tiles[i], slices: self.slices() };
+            MatMul { out: &out, ..*self }.launch_variant(stream, variant)
+        })?;
+        Ok(tiles[faster])
+    }
+}
