@@ -6,14 +6,17 @@
 #   tests/backends.sh            all of these; tests/tools.sh fetches what they need
 #   tests/backends.sh PART...    checked      llvmpipe, with wgpu's checks in the shaders, and the CPU bodies
 #                                trusted      llvmpipe, without these checks
+#                                hardware     llvmpipe taken for hardware: the whole model's tests, with the variants
+#                                             of kernels that GPUs get
 #                                narrow       llvmpipe with vectors of 128 bits: subgroups of 4
 #                                wide         llvmpipe with vectors of 512 bits: subgroups of 16
 #                                hlsl         llvmpipe, on SPIR-V that Microsoft's compiler made of naga's HLSL
 #                                swiftshader  SwiftShader, the software adapter of Chromium
-#                                             (these two run the whole model's tests too)
+#                                             (these two run kernels and the whole model)
 #                                mesa         the llvmpipe of a newer Mesa, which has cooperative matrices
 #                                languages    SPIR-V, HLSL, DXIL and MSL
 #                                tint         Tint, Chromium's WGSL compiler
+#                                radeon       Mesa's compiler for AMD GPUs, which needs none: no kernel for GPUs may lack registers
 #                                platforms    our code and wgpu's for Windows and macOS, type-checked
 #
 #   BACKENDS_REQUIRED=1          what would be skipped is a failure
@@ -24,7 +27,7 @@ cd "$(dirname "$0")/.."
 # Mesa would print a complaint for every device opened where there is no desktop.
 export NODEVICE_SELECT=1
 export KERNEL_OBSERVATIONS="${KERNEL_OBSERVATIONS:-$PWD/target/observations}"
-every_part=(checked trusted narrow wide hlsl swiftshader mesa languages tint platforms)
+every_part=(checked trusted hardware narrow wide hlsl swiftshader mesa languages tint radeon platforms)
 swiftshader="$PWD/target/tools/swiftshader/vk_swiftshader_icd.json"
 skipped=()
 # The whole workspace is built, here as in test.sh: parts of it would need dependencies with other features.
@@ -45,6 +48,7 @@ part_platforms() { tests/platforms.sh; }
 
 # The CPU bodies are the same in every part, and were run in the first.
 part_trusted() { (export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_SHADERS=trusted && run kernels); }
+part_hardware() { (export KERNEL_TESTS_WITHOUT_CPU=1 KERNEL_TEST_AS_HARDWARE=1 && run model); }
 part_narrow() { (export KERNEL_TESTS_WITHOUT_CPU=1 LP_NATIVE_VECTOR_WIDTH=128 && run kernels); }
 part_wide() { (export KERNEL_TESTS_WITHOUT_CPU=1 LP_NATIVE_VECTOR_WIDTH=512 && run kernels); }
 
@@ -92,6 +96,18 @@ part_tint() {
         [ ! -f "$swiftshader" ] || export VK_DRIVER_FILES="$swiftshader"
         node tests/tint/check.mjs target/tools/shaders target/tools/tint/node_modules
     )
+}
+
+part_radeon() {
+    cargo build --quiet --workspace --bin radeon --bin sampler
+    local family
+    for family in navi21 vega10; do
+        if ! RADV_FORCE_FAMILY=$family "$built/sampler" --list-devices 2>/dev/null | grep RADV >/dev/null; then
+            skip radeon "Mesa's driver for AMD GPUs is not installed"
+            return
+        fi
+        RADV_FORCE_FAMILY=$family "$built/radeon"
+    done
 }
 
 if [ $# -eq 0 ]; then

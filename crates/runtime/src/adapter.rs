@@ -85,6 +85,9 @@ pub struct DeviceOptions {
     pub half: bool,
     /// Be able to time kernels, where the adapter can: see [`crate::Stream::start_profile`]. The CPU always is.
     pub timestamps: bool,
+    /// Take a software adapter for hardware, which makes kernels choose the variants that hardware gets: slower, but a way to
+    /// run these where there is no hardware.
+    pub as_hardware: bool,
     /// How kernels' shaders reach the driver.
     pub shaders: Shaders,
     /// Words that are bound beyond the end of each buffer, as far as its memory goes on. Drivers hide what a

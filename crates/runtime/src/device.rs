@@ -35,7 +35,10 @@ impl Device {
     /// [`Error::NoHalf`] or [`Error::NoMatrixUnit`] where [`DeviceOptions::half`] asks for what it lacks.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let gpu = match adapter::choose(options)? {
-            Some((adapter, info)) => Some(Gpu::open(&adapter, info, options)?),
+            Some((adapter, info)) => {
+                let info = AdapterInfo { software: info.software && !options.as_hardware, ..info };
+                Some(Gpu::open(&adapter, info, options)?)
+            }
             None => None,
         };
         let half = match &gpu {
@@ -43,7 +46,8 @@ impl Device {
             None if options.half => Some(Half::of_cpu()?),
             None => None,
         };
-        let inner = Inner { gpu, half, pool: Arc::default(), stream_open: AtomicBool::new(false), choices: Choices::default() };
+        let inner =
+            Inner { gpu, half, pool: Arc::default(), stream_open: AtomicBool::new(false), choices: Choices::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -21,6 +21,8 @@ pub const WITHOUT_CPU: &str = "KERNEL_TESTS_WITHOUT_CPU";
 /// How shaders reach the adapter's driver: `checked`, which is the default, `trusted`, or `hlsl`: through
 /// HLSL, and Microsoft's compiler, as SPIR-V.
 pub const SHADERS: &str = "KERNEL_TEST_SHADERS";
+/// If this is 1, the adapter is taken for hardware, for which kernels have other variants.
+pub const AS_HARDWARE: &str = "KERNEL_TEST_AS_HARDWARE";
 /// If this is 1, whatever would be skipped is a failure.
 pub const REQUIRED: &str = "BACKENDS_REQUIRED";
 /// Names a folder: a file NAME.wgsl there runs in place of the kernel NAME's own shader.
@@ -97,7 +99,13 @@ fn report_lack(what: impl Display) {
 }
 
 fn options(adapter: &str) -> DeviceOptions {
-    DeviceOptions { default_limits: true, shaders: shaders(), overhang: OVERHANG, ..DeviceOptions::adapter(adapter) }
+    DeviceOptions {
+        default_limits: true,
+        as_hardware: env::var(AS_HARDWARE).as_deref() == Ok("1"),
+        shaders: shaders(),
+        overhang: OVERHANG,
+        ..DeviceOptions::adapter(adapter)
+    }
 }
 
 fn shaders() -> Shaders {

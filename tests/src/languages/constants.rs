@@ -21,7 +21,9 @@ pub fn constants(kernel: &Kernel) -> Vec<Constants> {
         "matmul_wide" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
             .into_iter()
             .flat_map(|layout| [8.0, 16.0].map(|side| (layout, side)))
-            .flat_map(|(layout, side)| (0..=5).map(move |epilogue| [product(layout, epilogue), vec![("SIDE", side)]].concat()))
+            .flat_map(|(layout, side)| {
+                (0..=5).map(move |epilogue| [product(layout, epilogue), vec![("SIDE", side)]].concat())
+            })
             .collect(),
         "attention" => attention(|tokens| 4096 / tokens),
         "attention_backward" => attention(|tokens| (4096 - tokens.next_multiple_of(4)) / 2 / 4 * 4 / tokens),

@@ -21,6 +21,7 @@ mod refusals;
 mod registry;
 mod statistics;
 mod trial;
+mod tuning;
 
 /// One more element than a row of workgroups of 64 takes: the launch is folded into two rows, and
 /// a shader that unfolds it wrongly is found out.

@@ -1,0 +1,96 @@
+//! What is chosen for a device: by measuring, and by its kind.
+
+use kernels::{Epilogue, Fill, Layout, MatMul, Tile, Variant};
+use runtime::{Buffer, Device, DeviceOptions, Error, Stream};
+use tests::harness::on_each_device;
+
+#[test]
+fn the_fastest_candidate_is_chosen_and_remembered() {
+    on_each_device(|bench| {
+        let [short, long] = [64, 1 << 22].map(|len| bench.output(len));
+        let fill = |stream: &mut Stream, out: &Buffer| Fill { out, value: 1.0 }.launch(stream);
+        for fast in [0, 2] {
+            let mut launches = 0;
+            let mut choose = || {
+                bench.stream.fastest(("fill", [fast, 0, 0, 0]), 3, |stream, candidate| {
+                    launches += 1;
+                    fill(stream, if candidate == fast as usize { &short } else { &long })
+                })
+            };
+            assert_eq!(choose().unwrap(), fast as usize);
+            assert_eq!(choose().unwrap(), fast as usize);
+            // Twice to begin with, then in three turns, for each of three candidates.
+            let first = launches;
+            assert!(first >= 15, "{first} launches");
+            let again = bench.stream.fastest(("fill", [fast, 0, 0, 0]), 3, |_, _| panic!("measured twice"));
+            assert_eq!(again.unwrap(), fast as usize);
+        }
+
+        let refused = || Error::Shape { kernel: "fill", message: "too cold".into() };
+        let failed = bench.stream.fastest(("fill", [7; 4]), 2, |_, _| Err(refused()));
+        assert_eq!(failed.unwrap_err().to_string(), refused().to_string());
+        let then = bench.stream.fastest(("fill", [7; 4]), 2, |stream, candidate| {
+            fill(stream, if candidate == 1 { &short } else { &long })
+        });
+        assert_eq!(then.unwrap(), 1, "a failure was remembered as a choice");
+    });
+}
+
+#[test]
+fn measuring_leaves_the_result_alone() {
+    on_each_device(|bench| {
+        let [m, n, k] = [36, 20, 8];
+        let (a, b, bias) = (bench.upload(&vec![1.0_f32; m * k]), bench.upload(&vec![1.0_f32; k * n]), bench.output(n));
+        let before: Vec<f32> = (0..m * n).map(|i| i as f32).collect();
+        let out = bench.upload(&before);
+        for epilogue in [Epilogue::Overwrite, Epilogue::Add, Epilogue::Bias { bias: &bias }] {
+            let product = MatMul { a: &a, b: &b, out: &out, layout: Layout::Plain, m, n, k, epilogue };
+            product.faster_tile(&mut bench.stream).unwrap();
+            assert_eq!(bench.read::<f32>(&out), before, "{epilogue:?}");
+        }
+    });
+}
+
+/// The variant for a product on a device's kind.
+fn chosen(stream: &mut Stream, [m, n, k]: [usize; 3], layout: Layout, biased: bool) -> Variant {
+    let [a, b, bias, out] = [m * k, k * n, n, m * n].map(|len| stream.allocate(len).unwrap());
+    let epilogue = if biased { Epilogue::Bias { bias: &bias } } else { Epilogue::Add };
+    MatMul { a: &a, b: &b, out: &out, layout, m, n, k, epilogue }.variant(stream).unwrap()
+}
+
+#[test]
+fn variants_are_chosen_by_the_kind_of_device() {
+    const VECTORS: [usize; 3] = [64, 32, 16];
+    const ODD: [usize; 3] = [64, 33, 16];
+    on_each_device(|bench| {
+        let subgroups = bench.has_subgroups();
+        let of_vectors = chosen(&mut bench.stream, VECTORS, Layout::Plain, false);
+        assert_eq!(chosen(&mut bench.stream, ODD, Layout::Plain, false), Variant::Portable);
+        let Some(adapter) = bench.stream.device().adapter().cloned() else {
+            assert_eq!(of_vectors, Variant::Portable);
+            return;
+        };
+        // These tests may have been told to take the adapter for hardware.
+        if adapter.software {
+            assert_eq!(of_vectors, if subgroups { Variant::Subgroup } else { Variant::Register });
+        }
+
+        let device =
+            Device::open(&DeviceOptions { as_hardware: true, ..DeviceOptions::adapter(&adapter.name) }).unwrap();
+        assert!(device.is_hardware_gpu() && !device.adapter().unwrap().software);
+        let mut stream = device.stream().unwrap();
+        assert_eq!(chosen(&mut stream, ODD, Layout::Plain, false), Variant::Portable);
+        // m must be whole vec4s where a lies along it, k where it does not.
+        assert_eq!(chosen(&mut stream, [63, 32, 16], Layout::ATransposed, false), Variant::Portable);
+        assert_eq!(chosen(&mut stream, [64, 32, 15], Layout::BTransposed, false), Variant::Portable);
+        let mut slices = |shape, layout, biased| match chosen(&mut stream, shape, layout, biased) {
+            Variant::Wide { tile: Tile::Side64 | Tile::Side128, slices } => slices,
+            other => panic!("{shape:?} gives {other:?}"),
+        };
+        // As many as make 256 workgroups of tiles of 64 × 64, but 128 of k for each at least; none before a bias.
+        assert_eq!(slices([128, 64, 1568], Layout::ATransposed, false), 12);
+        assert_eq!(slices([512, 512, 640], Layout::ATransposed, false), 4);
+        assert_eq!(slices([63, 32, 16], Layout::Plain, false), 1);
+        assert_eq!(slices([512, 512, 640], Layout::ATransposed, true), 1);
+    });
+}
