@@ -13,8 +13,8 @@ const LEAST_SLICE: usize = 128;
 
 impl MatMul<'_> {
     /// The variant that [`MatMul::launch`] takes on a stream's device: of reduced precision on one that was opened for it,
-    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with a shape measures which [`Tile`] is
-    /// faster, which takes some milliseconds; results are the same up to how a compiler joins products with sums.
+    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with a shape measures which is the fastest,
+    /// which takes some milliseconds; all add up in the same order.
     ///
     /// # Errors
     /// What [`Stream::launch`] reports.
@@ -25,7 +25,7 @@ impl MatMul<'_> {
             // Gradients are often below what f16 holds; only forward products are in this layout.
             (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
             _ if !self.has_rows_of_vec4s() => Variant::Portable,
-            _ if hardware => Variant::Wide { tile: self.faster_tile(stream)?, slices: self.slices() },
+            _ if hardware => self.fastest_variant(stream)?,
             _ if !shape::on_software(stream) => Variant::Portable,
             _ if Variant::Subgroup.runs_on(stream) => Variant::Subgroup,
             _ => Variant::Register,
@@ -51,19 +51,26 @@ impl MatMul<'_> {
         (ENOUGH_WORKGROUPS / tiles.max(1)).min(self.k / LEAST_SLICE).max(1)
     }
 
-    /// The tile that is faster on a stream's device, measured once a shape on a result of its own.
+    /// The fastest on a stream's device of the variants for hardware, measured once a shape on a result of its own.
     ///
     /// # Errors
-    /// What [`Stream::launch`] reports.
-    pub fn faster_tile(&self, stream: &mut Stream) -> Result<Tile> {
+    /// As [`MatMul::launch_variant`].
+    pub fn fastest_variant(&self, stream: &mut Stream) -> Result<Variant> {
+        let slices = self.slices();
+        let mut candidates =
+            vec![Variant::Wide { tile: Tile::Side64, slices }, Variant::Wide { tile: Tile::Side128, slices }];
+        if slices == 1 {
+            // Fewer sums an invocation, for GPUs with few registers.
+            candidates.push(Variant::Portable);
+        }
         let size = |name, value| shape::dimension(&WIDE_KERNEL, name, value);
-        let sizes = [size("m", self.m)?, size("n", self.n)?, size("k", self.k)?, self.layout as u32];
+        let [m, n, k, slices] = [size("m", self.m)?, size("n", self.n)?, size("k", self.k)?, size("slices", slices)?];
         let out = stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?;
-        let tiles = [Tile::Side64, Tile::Side128];
-        let faster = stream.fastest((WIDE_KERNEL.name, sizes), tiles.len(), |stream, i| {
-            let variant = Variant::Wide { tile: tiles[i], slices: self.slices() };
-            MatMul { out: &out, ..*self }.launch_variant(stream, variant)
-        })?;
-        Ok(tiles[faster])
+        let fastest = stream.fastest(
+            (WIDE_KERNEL.name, [m, n, k, self.layout as u32, slices]),
+            candidates.len(),
+            |stream, i| MatMul { out: &out, ..*self }.launch_variant(stream, candidates[i]),
+        )?;
+        Ok(candidates[fastest])
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::{Result, Stream};
 
 /// What a choice is made for: a kernel's name, and the sizes and options on which its time depends.
-pub type TuningKey = (&'static str, [u32; 4]);
+pub type TuningKey = (&'static str, [u32; 5]);
 
 /// The choices that were made on a device.
 #[derive(Debug, Default)]
