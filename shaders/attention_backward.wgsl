@@ -9,9 +9,14 @@
 //   upstream  (batch · tokens, heads · head_dim); vec4
 //   out       (batch · tokens, 3 · heads · head_dim): d qkv; vec4
 //
-// Tiling: a workgroup of 64 takes ROWS tokens of one head, first as queries against all keys, then
-// as keys against all queries; P and dS, ROWS × TOKENS each, stay in workgroup memory.
-// Launch: (ceil(tokens / ROWS), heads, batch) workgroups.
+// Tiling: a workgroup of 8 × 8 takes 32 tokens of one head, its rows, as queries, for dq, or as keys, for dk and dv. The
+// tokens on the other side, its columns, go by 32 at a time. An invocation makes 4 × 4 of P and dS, of rows y, y + 8, ...
+// and columns x, x + 8, ..., and of the gradients 4 rows × one vec4, or two where BOTH: x and x + 8 of the 16 vec4s that
+// a workgroup makes. A head of more is shared among workgroups. In workgroup memory lie two tiles, 8 vec4s of a head at a
+// time (8 KiB), and P or dS (4 KiB).
+// Launch: (2 · ceil(tokens / 32) · ceil(head_dim / 64), heads, batch) workgroups, those with queries first.
+
+import package::shared::attention::{CHUNK, TILE, add_products, place};
 
 struct Parameters {
     tokens: u32,
@@ -19,8 +24,14 @@ struct Parameters {
     head_dim: u32,
 }
 
-override ROWS: u32 = 16u;
-override TOKENS: u32 = 49u;
+// Whether a head has more than 8 vec4s.
+override BOTH: bool = true;
+
+// What tiles are made of.
+const Q: u32 = 0u;
+const K: u32 = 1u;
+const V: u32 = 2u;
+const UPSTREAM: u32 = 3u;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
@@ -29,97 +40,227 @@ override TOKENS: u32 = 49u;
 @group(0) @binding(4) var<storage, read> upstream: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 
-var<workgroup> weights: array<f32, ROWS * TOKENS>;
-var<workgroup> gradients: array<f32, ROWS * TOKENS>;
-var<workgroup> deltas: array<f32, TOKENS>;
+// Two tiles: see `place`.
+var<workgroup> staged: array<vec4f, 512>;
+// P or dS, of columns x, x + 8, x + 16 and x + 24 as a vec4: see `place`.
+var<workgroup> pairs: array<vec4f, 256>;
+// Parts of δ, a number for each query and eighth of its vec4s.
+var<workgroup> parts: array<f32, 256>;
 
-// Where a head's rows start, in vec4s.
-struct Head {
-    q: u32,
-    k: u32,
-    v: u32,
-    stride: u32,
-    out: u32,
-    out_stride: u32,
-    quads: u32,
-    log_sum: u32,
-}
-
-// P and dS of one pair of tokens.
-fn pair(head: Head, query: u32, key: u32) -> vec2f {
-    let q = head.q + query * head.stride;
-    let k = head.k + key * head.stride;
-    let v = head.v + key * head.stride;
-    let g = head.out + query * head.out_stride;
-    var score = 0.0;
-    var product = 0.0;
-    for (var d = 0u; d < head.quads; d++) {
-        score += dot(qkv[q + d], qkv[k + d]);
-        product += dot(upstream[g + d], qkv[v + d]);
-    }
-    let scale = inverseSqrt(f32(parameters.head_dim));
-    let weight = exp(score * scale - log_sum[head.log_sum + query]);
-    return vec2f(weight, weight * (product - deltas[query]) * scale);
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let tokens = parameters.tokens;
+// Vec4 d of a token of this workgroup's head, zero where an item or a head has no more.
+fn load(group: vec3u, source: u32, token: u32, d: u32) -> vec4f {
     let quads = parameters.head_dim / 4u;
     let width = parameters.heads * quads;
-    let first = group.x * ROWS;
-    let rows = min(ROWS, tokens - first);
-    var head: Head;
-    head.stride = 3u * width;
-    head.out_stride = width;
-    head.quads = quads;
-    head.q = group.z * tokens * head.stride + group.y * quads;
-    head.k = head.q + width;
-    head.v = head.k + width;
-    head.out = group.z * tokens * width + group.y * quads;
-    head.log_sum = (group.z * parameters.heads + group.y) * tokens;
+    let row = group.z * parameters.tokens + min(token, parameters.tokens - 1u);
+    let column = group.y * quads + min(d, quads - 1u);
+    var value: vec4f;
+    if source == UPSTREAM {
+        value = upstream[row * width + column];
+    } else {
+        value = qkv[(row * 3u + source) * width + column];
+    }
+    return select(vec4f(), value, token < parameters.tokens && d < quads);
+}
 
-    for (var token = lane; token < tokens; token += 64u) {
+// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`.
+fn stage(group: vec3u, lane: u32, to: u32, source: u32, first: u32, start: u32) {
+    for (var i = lane; i < TILE * CHUNK; i += 64u) {
+        staged[to + place(i % CHUNK, i / CHUNK)] = load(group, source, first + i / CHUNK, start + i % CHUNK);
+    }
+}
+
+// The dot products of 4 rows with 4 columns, a column for each row.
+fn products(group: vec3u, local: vec3u, rows: vec2u, columns: vec2u) -> mat4x4f {
+    let lane = local.y * 8u + local.x;
+    let quads = parameters.head_dim / 4u;
+    var sums = mat4x4f();
+    for (var start = 0u; start < quads; start += CHUNK) {
+        workgroupBarrier();
+        stage(group, lane, 0u, rows.x, rows.y, start);
+        stage(group, lane, TILE * CHUNK, columns.x, columns.y, start);
+        workgroupBarrier();
+        for (var d = 0u; d < min(CHUNK, quads - start); d++) {
+            let row = place(d, local.y);
+            let others = transpose(column_of(TILE * CHUNK, local.x, d));
+            sums = mat4x4f(
+                add_products(sums[0], staged[row], others),
+                add_products(sums[1], staged[row + 8u], others),
+                add_products(sums[2], staged[row + 16u], others),
+                add_products(sums[3], staged[row + 24u], others),
+            );
+        }
+    }
+    return sums;
+}
+
+// Vec4 d of tokens x, x + 8, x + 16 and x + 24 of a tile.
+fn column_of(tile: u32, x: u32, d: u32) -> mat4x4f {
+    let i = tile + place(d, x);
+    return mat4x4f(staged[i], staged[i + 8u], staged[i + 16u], staged[i + 24u]);
+}
+
+// sums + `pairs` · a tile
+fn add_tile(sums: mat4x4f, local: vec3u, tile: u32) -> mat4x4f {
+    var result = sums;
+    for (var x = 0u; x < 8u; x++) {
+        let row = place(x, local.y);
+        let column = column_of(tile, x, local.x);
+        result = mat4x4f(
+            add_products(result[0], pairs[row], column),
+            add_products(result[1], pairs[row + 8u], column),
+            add_products(result[2], pairs[row + 16u], column),
+            add_products(result[3], pairs[row + 24u], column),
+        );
+    }
+    return result;
+}
+
+fn keep_pairs(local: vec3u, values: mat4x4f) {
+    let own = place(local.x, local.y);
+    pairs[own] = values[0];
+    pairs[own + 8u] = values[1];
+    pairs[own + 16u] = values[2];
+    pairs[own + 24u] = values[3];
+}
+
+// Puts the parts of δ of 32 queries from `first` on into `parts`.
+fn share_deltas(group: vec3u, local: vec3u, first: u32) {
+    let tokens = parameters.tokens;
+    let quads = parameters.head_dim / 4u;
+    for (var query = local.y; query < TILE; query += 8u) {
         var sum = 0.0;
-        for (var d = 0u; d < quads; d++) {
-            let i = head.out + token * width + d;
+        for (var d = local.x; d < quads; d += 8u) {
+            let row = group.z * tokens + min(first + query, tokens - 1u);
+            let i = (row * parameters.heads + group.y) * quads + d;
             sum += dot(upstream[i], output[i]);
         }
-        deltas[token] = sum;
+        parts[query * 8u + local.x] = sum;
     }
-    workgroupBarrier();
+}
 
-    for (var i = lane; i < rows * tokens; i += 64u) {
-        gradients[i] = pair(head, first + i / tokens, i % tokens).y;
-    }
-    workgroupBarrier();
-    for (var i = lane; i < rows * quads; i += 64u) {
-        let row = i / quads;
-        let d = i % quads;
-        var sum = vec4f();
-        for (var key = 0u; key < tokens; key++) {
-            sum += gradients[row * tokens + key] * qkv[head.k + key * head.stride + d];
-        }
-        out[head.q + (first + row) * head.stride + d] = sum;
-    }
-    workgroupBarrier();
+fn delta(query: u32) -> f32 {
+    let i = query * 8u;
+    return ((parts[i] + parts[i + 1u]) + (parts[i + 2u] + parts[i + 3u]))
+        + ((parts[i + 4u] + parts[i + 5u]) + (parts[i + 6u] + parts[i + 7u]));
+}
 
-    for (var i = lane; i < rows * tokens; i += 64u) {
-        let both = pair(head, i % tokens, first + i / tokens);
-        weights[i] = both.x;
-        gradients[i] = both.y;
-    }
-    workgroupBarrier();
-    for (var i = lane; i < rows * quads; i += 64u) {
-        let row = i / quads;
-        let d = i % quads;
-        var sum_k = vec4f();
-        var sum_v = vec4f();
-        for (var query = 0u; query < tokens; query++) {
-            sum_k += gradients[row * tokens + query] * qkv[head.q + query * head.stride + d];
-            sum_v += weights[row * tokens + query] * upstream[head.out + query * width + d];
+// δ of queries i, i + 8, i + 16 and i + 24 of those that `parts` is of.
+fn deltas(i: u32) -> vec4f {
+    return vec4f(delta(i), delta(i + 8u), delta(i + 16u), delta(i + 24u));
+}
+
+// log Σ exp of queries `query`, `query` + 8, `query` + 16 and `query` + 24; those beyond the last are read as the last.
+fn log_sums(group: vec3u, query: u32) -> vec4f {
+    let first = (group.z * parameters.heads + group.y) * parameters.tokens;
+    let last = parameters.tokens - 1u;
+    return vec4f(
+        log_sum[first + min(query, last)],
+        log_sum[first + min(query + 8u, last)],
+        log_sum[first + min(query + 16u, last)],
+        log_sum[first + min(query + 24u, last)],
+    );
+}
+
+fn store(group: vec3u, source: u32, token: u32, d: u32, gradients: mat4x4f) {
+    let quads = parameters.head_dim / 4u;
+    let width = parameters.heads * quads;
+    for (var i = 0u; i < 4u; i++) {
+        let row = token + 8u * i;
+        if row < parameters.tokens && d < quads {
+            out[((group.z * parameters.tokens + row) * 3u + source) * width + group.y * quads + d] = gradients[i];
         }
-        out[head.k + (first + row) * head.stride + d] = sum_k;
-        out[head.v + (first + row) * head.stride + d] = sum_v;
+    }
+}
+
+@compute @workgroup_size(8, 8)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_id) local: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tokens = parameters.tokens;
+    let tiles = (tokens + TILE - 1u) / TILE;
+    let of_keys = group.x >= groups.x / 2u;
+    let index = group.x % (groups.x / 2u);
+    let first_row = index % tiles * TILE;
+    // The first vec4 of this workgroup's columns of the gradients.
+    let part = index / tiles * 2u * CHUNK;
+    let scale = inverseSqrt(f32(parameters.head_dim));
+    // Rows · columns of these make the scores, dP, and then dk (or dq).
+    let rows = select(Q, K, of_keys);
+    let columns = select(K, Q, of_keys);
+
+    var row_deltas = vec4f();
+    var row_log_sums = vec4f();
+    if !of_keys {
+        share_deltas(group, local, first_row);
+        workgroupBarrier();
+        row_deltas = deltas(local.y);
+        row_log_sums = log_sums(group, first_row + local.y);
+    }
+    var left = mat4x4f();
+    var right = mat4x4f();
+    var left_of_values = mat4x4f();
+    var right_of_values = mat4x4f();
+    for (var first = 0u; first < tokens; first += TILE) {
+        if of_keys {
+            share_deltas(group, local, first);
+        }
+        let scores = products(group, local, vec2u(rows, first_row), vec2u(columns, first));
+        let slopes = products(
+            group, local, vec2u(select(UPSTREAM, V, of_keys), first_row), vec2u(select(V, UPSTREAM, of_keys), first),
+        );
+        let column = first + local.x;
+        let valid = vec4u(column, column + 8u, column + 16u, column + 24u) < vec4u(tokens);
+        var column_deltas = vec4f();
+        var column_log_sums = vec4f();
+        if of_keys {
+            column_deltas = deltas(local.x);
+            column_log_sums = log_sums(group, column);
+        }
+        var weights: mat4x4f;
+        var gradients: mat4x4f;
+        for (var i = 0u; i < 4u; i++) {
+            let weight = exp(scores[i] * scale - select(vec4f(row_log_sums[i]), column_log_sums, of_keys));
+            let gradient = weight * (slopes[i] - select(vec4f(row_deltas[i]), column_deltas, of_keys)) * scale;
+            weights[i] = select(vec4f(), weight, valid);
+            gradients[i] = select(vec4f(), gradient, valid);
+        }
+        if of_keys {
+            keep_pairs(local, weights);
+            workgroupBarrier();
+            stage(group, lane, 0u, UPSTREAM, first, part);
+            if BOTH {
+                stage(group, lane, TILE * CHUNK, UPSTREAM, first, part + CHUNK);
+            }
+            workgroupBarrier();
+            left_of_values = add_tile(left_of_values, local, 0u);
+            if BOTH {
+                right_of_values = add_tile(right_of_values, local, TILE * CHUNK);
+            }
+        }
+        workgroupBarrier();
+        keep_pairs(local, gradients);
+        stage(group, lane, 0u, columns, first, part);
+        if BOTH {
+            stage(group, lane, TILE * CHUNK, columns, first, part + CHUNK);
+        }
+        workgroupBarrier();
+        left = add_tile(left, local, 0u);
+        if BOTH {
+            right = add_tile(right, local, TILE * CHUNK);
+        }
+    }
+    let row = first_row + local.y;
+    store(group, rows, row, part + local.x, left);
+    if BOTH {
+        store(group, rows, row, part + CHUNK + local.x, right);
+    }
+    if of_keys {
+        store(group, V, row, part + local.x, left_of_values);
+        if BOTH {
+            store(group, V, row, part + CHUNK + local.x, right_of_values);
+        }
     }
 }

@@ -114,13 +114,6 @@ impl Config {
                  over {MOST_ELEMENTS} elements"
             )));
         }
-        if self.tokens() > kernels::MAX_TOKENS {
-            let most = kernels::MAX_TOKENS;
-            return Err(ConfigError(format!(
-                "{} tokens are more than the {most} that attention takes; use a larger patch",
-                self.tokens()
-            )));
-        }
         if !(time_scale.is_finite() && time_scale > 0.0) {
             return Err(ConfigError(format!("a time scale of {time_scale} is not positive")));
         }
@@ -200,7 +193,7 @@ mod tests {
     fn what_is_no_model_is_refused_with_its_sizes() {
         let variant =
             |mlp_epsilon, frequency_steps| Config { variant: Variant { mlp_epsilon, frequency_steps }, ..SMALL };
-        let refused: [(Config, &[&str]); 28] = [
+        let refused: [(Config, &[&str]); 27] = [
             (Config { side: 0, ..SMALL }, &["side is 0"]),
             (Config { channels: 0, ..SMALL }, &["channels is 0"]),
             (Config { patch: 0, ..SMALL }, &["patch is 0"]),
@@ -220,7 +213,6 @@ mod tests {
             (Config { side: 65_536, patch: 65_536, ..SMALL }, &["1 channels of 65536×65536"]),
             (Config { channels: 65_536, side: 64, patch: 2, ..SMALL }, &["65536 channels of 64×64"]),
             (Config { side: 4096, patch: 4, width: 65_536, ..SMALL }, &["1048576 tokens of width 65536"]),
-            (Config { side: 148, ..SMALL }, &["1369 tokens", "1364"]),
             (Config { time_scale: 0.0, ..SMALL }, &["time scale of 0"]),
             (Config { time_scale: -1.0, ..SMALL }, &["time scale of -1"]),
             (Config { time_scale: f32::NAN, ..SMALL }, &["time scale of NaN"]),
@@ -267,7 +259,6 @@ mod tests {
                 Config { side: size(0), channels: size(1), patch: size(2), width: size(3), heads: size(4), ..SMALL };
             if config.validate().is_ok() {
                 accepted += 1;
-                assert!(config.tokens() <= kernels::MAX_TOKENS, "{config:?}");
                 assert!(config.image_size() <= MOST_ELEMENTS && config.tokens() * config.width <= MOST_ELEMENTS);
                 assert!((config.width / config.heads).is_multiple_of(4) && config.side.is_multiple_of(config.patch));
             }

@@ -19,7 +19,7 @@ parameters! {
 
 const BINDINGS: &[Binding] = &[Binding::read("qkv"), Binding::write("out"), Binding::write("log_sum")];
 
-/// The portable kernel, whose scores lie in workgroup memory.
+/// The portable kernel, of tiles of 32 tokens.
 pub(crate) static KERNEL: Kernel =
     Kernel { name: "attention", wgsl: wgsl!("attention"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
@@ -61,12 +61,10 @@ impl Attention<'_> {
     /// Checks the shapes and launches the kernel that runs on every adapter.
     ///
     /// # Errors
-    /// As [`Attention::launch`], also where T exceeds 4,096, which a workgroup's memory can't hold.
+    /// As [`Attention::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
         self.check(&KERNEL)?;
-        let rows = self.heads.rows_a_workgroup(&KERNEL, 1, 0)?;
-        let constants = [("ROWS", rows as f64), ("TOKENS", self.heads.tokens as f64)];
-        self.launch_kernel(stream, &KERNEL, rows, &constants)
+        self.launch_kernel(stream, &KERNEL, self.heads.tiles(), &[self.heads.both()])
     }
 
     /// Checks the shapes and launches the kernel for subgroups, which takes any T.
@@ -77,9 +75,9 @@ impl Attention<'_> {
         self.check(&SUBGROUP_KERNEL)?;
         shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
         // Tiles of as many keys as one another, 64 at most.
-        let tiles = self.heads.tokens.div_ceil(64);
-        let eights = self.heads.tokens.div_ceil(tiles).div_ceil(8);
-        self.launch_kernel(stream, &SUBGROUP_KERNEL, 32, &[("EIGHTS", eights as f64)])
+        let tokens = self.heads.tokens;
+        let eights = tokens.div_ceil(tokens.div_ceil(64)).div_ceil(8);
+        self.launch_kernel(stream, &SUBGROUP_KERNEL, tokens.div_ceil(32), &[("EIGHTS", eights as f64)])
     }
 
     fn check(&self, kernel: &Kernel) -> Result<()> {
@@ -90,12 +88,12 @@ impl Attention<'_> {
         shape::expect(kernel, "log_sum", self.log_sum, &[batch, heads, tokens])
     }
 
-    /// Launches a kernel whose workgroups take `rows` tokens of a head each.
+    /// Launches a kernel in `tiles` workgroups for each head.
     fn launch_kernel(
         &self,
         stream: &mut Stream,
         kernel: &'static Kernel,
-        rows: usize,
+        tiles: usize,
         constants: &[(&'static str, f64)],
     ) -> Result<()> {
         let Heads { batch, tokens, heads, head_dim } = self.heads;
@@ -109,7 +107,7 @@ impl Attention<'_> {
             buffers: &[self.qkv, self.out, self.log_sum],
             constants,
             workgroups: [
-                shape::dimension(kernel, "tokens", tokens.div_ceil(rows))?,
+                shape::dimension(kernel, "tokens", tiles)?,
                 shape::dimension(kernel, "heads", heads)?,
                 shape::dimension(kernel, "batch", batch)?,
             ],

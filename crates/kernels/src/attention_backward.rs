@@ -25,7 +25,7 @@ const BINDINGS: &[Binding] = &[
     Binding::write("out"),
 ];
 
-/// The portable kernel, whose scores lie in workgroup memory.
+/// The portable kernel, of tiles of 32 tokens.
 pub(crate) static KERNEL: Kernel = Kernel {
     name: "attention_backward",
     wgsl: wgsl!("attention_backward"),
@@ -78,12 +78,10 @@ impl AttentionBackward<'_> {
     /// Checks the shapes and launches the kernel that runs on every adapter.
     ///
     /// # Errors
-    /// As [`AttentionBackward::launch`], also where T exceeds 1,364, which a workgroup's memory can't hold.
+    /// As [`AttentionBackward::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
         self.check(&KERNEL)?;
-        let rows = self.heads.rows_a_workgroup(&KERNEL, 2, 1)?;
-        let constants = [("ROWS", rows as f64), ("TOKENS", self.heads.tokens as f64)];
-        self.launch_kernel(stream, &KERNEL, rows, &constants)
+        self.launch_kernel(stream, &KERNEL, 2 * self.heads.tiles(), &[self.heads.both()])
     }
 
     /// Checks the shapes and launches the kernel for subgroups, which takes any T.
@@ -93,7 +91,7 @@ impl AttentionBackward<'_> {
     pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
         self.check(&SUBGROUP_KERNEL)?;
         shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
-        self.launch_kernel(stream, &SUBGROUP_KERNEL, 8, &[])
+        self.launch_kernel(stream, &SUBGROUP_KERNEL, self.heads.tokens.div_ceil(8), &[])
     }
 
     fn check(&self, kernel: &Kernel) -> Result<()> {
@@ -108,12 +106,12 @@ impl AttentionBackward<'_> {
         shape::expect(kernel, "log_sum", self.log_sum, &[batch, heads, tokens])
     }
 
-    /// Launches a kernel whose workgroups take `rows` tokens of a head each.
+    /// Launches a kernel in `tiles` workgroups for each head.
     fn launch_kernel(
         &self,
         stream: &mut Stream,
         kernel: &'static Kernel,
-        rows: usize,
+        tiles: usize,
         constants: &[(&'static str, f64)],
     ) -> Result<()> {
         let Heads { batch, tokens, heads, head_dim } = self.heads;
@@ -127,7 +125,7 @@ impl AttentionBackward<'_> {
             buffers: &[self.qkv, self.output, self.log_sum, self.upstream, self.out],
             constants,
             workgroups: [
-                shape::dimension(kernel, "tokens", tokens.div_ceil(rows))?,
+                shape::dimension(kernel, "tokens", tiles)?,
                 shape::dimension(kernel, "heads", heads)?,
                 shape::dimension(kernel, "batch", batch)?,
             ],

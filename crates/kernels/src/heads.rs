@@ -1,6 +1,6 @@
 //! The shape that attention kernels work on.
 
-use runtime::{Error, Kernel, Result};
+use runtime::{Kernel, Result};
 
 use crate::shape;
 
@@ -17,13 +17,8 @@ pub struct Heads {
     pub head_dim: usize,
 }
 
-/// What WebGPU guarantees a workgroup, in floats. Each array takes a multiple of [`GRANULE`].
-const WORKGROUP_FLOATS: usize = 16 * 1024 / 4;
-const GRANULE: usize = 4;
-
-/// The most tokens that attention and its gradient take: the gradient keeps three floats a token in
-/// the memory of a workgroup.
-pub const MAX_TOKENS: usize = WORKGROUP_FLOATS / 3 / GRANULE * GRANULE;
+/// Tokens that a workgroup of the portable kernels takes, and columns of a head.
+const TILE: [usize; 2] = [32, 64];
 
 impl Heads {
     /// D = heads · head_dim
@@ -42,16 +37,14 @@ impl Heads {
         })
     }
 
-    /// How many tokens a workgroup takes when each needs `arrays` rows of T floats in workgroup
-    /// memory, beside `shared` rows: as many as fit, but no more than 16.
-    pub(crate) fn rows_a_workgroup(&self, kernel: &Kernel, arrays: usize, shared: usize) -> Result<usize> {
-        let free = WORKGROUP_FLOATS.saturating_sub(shared * self.tokens.next_multiple_of(GRANULE));
-        match free / arrays / GRANULE * GRANULE / self.tokens {
-            0 => Err(Error::Shape {
-                kernel: kernel.name,
-                message: format!("{} tokens do not fit the memory of a workgroup; use a larger patch", self.tokens),
-            }),
-            rows => Ok(rows.min(16)),
-        }
+    /// Workgroups along the tokens of a head, for the portable kernels.
+    pub(crate) fn tiles(&self) -> usize {
+        let [tokens, columns] = TILE;
+        self.tokens.div_ceil(tokens) * self.head_dim.div_ceil(columns)
+    }
+
+    /// Whether an invocation of the portable kernels makes both of two vec4s, because a head has columns for them.
+    pub(crate) fn both(&self) -> (&'static str, f64) {
+        ("BOTH", f64::from(u8::from(self.head_dim > TILE[1] / 2)))
     }
 }

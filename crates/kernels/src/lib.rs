@@ -127,7 +127,7 @@ pub use gelu_backward::GeluBackward;
 pub use gradient_clip::GradientClip;
 pub use guidance_euler::GuidanceEuler;
 pub use guided_velocity::GuidedVelocity;
-pub use heads::{Heads, MAX_TOKENS};
+pub use heads::Heads;
 pub use label_dropout::LabelDropout;
 pub use label_embedding::LabelEmbedding;
 pub use label_embedding_backward::LabelEmbeddingBackward;
