@@ -59,8 +59,9 @@ impl MatMul<'_> {
         let slices = self.slices();
         let mut candidates =
             vec![Variant::Wide { tile: Tile::Side64, slices }, Variant::Wide { tile: Tile::Side128, slices }];
-        if slices == 1 {
-            // Fewer sums an invocation, for GPUs with few registers.
+        // Fewer sums an invocation, for GPUs with few registers. Where the gradient of a bias is made in the product, the
+        // bits of that must not depend on what is the fastest.
+        if slices == 1 && self.layout != Layout::ATransposed {
             candidates.push(Variant::Portable);
         }
         let size = |name, value| shape::dimension(&WIDE_KERNEL, name, value);

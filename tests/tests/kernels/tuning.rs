@@ -1,8 +1,8 @@
 //! What is chosen for a device: by measuring, and by its kind.
 
-use kernels::{Epilogue, Fill, Layout, MatMul, Variant};
+use kernels::{Epilogue, Fill, Layout, LinearBackward, MatMul, Tile, Variant};
 use runtime::{Buffer, Device, DeviceOptions, Error, Stream};
-use tests::harness::on_each_device;
+use tests::harness::{Values, on_each_device};
 
 #[test]
 fn the_fastest_candidate_is_chosen_and_remembered() {
@@ -95,4 +95,62 @@ fn variants_are_chosen_by_the_kind_of_device() {
         assert_eq!(slices([63, 32, 16], Layout::Plain, false), 1);
         assert_eq!(slices([128, 64, 1568], Layout::ATransposed, true), 1);
     });
+}
+
+/// Which of them is the fastest may change no bit.
+#[test]
+fn candidates_add_up_in_the_same_order() {
+    on_each_device(|bench| {
+        for layout in [Layout::Plain, Layout::BTransposed, Layout::ATransposed] {
+            for [m, n, k] in [[36, 20, 8], [132, 68, 52], [64, 192, 100]] {
+                let mut values = Values::new(5);
+                let (a, b) = (bench.upload(&values.normal(m * k)), bench.upload(&values.normal(k * n)));
+                let (bias, residual) = (bench.upload(&values.normal(n)), bench.upload(&values.normal(m * n)));
+                for (name, epilogue) in [
+                    ("overwrite", Epilogue::Overwrite),
+                    ("add", Epilogue::Add),
+                    ("bias", Epilogue::Bias { bias: &bias }),
+                    ("gelu", Epilogue::Gelu { bias: &bias, saved: None }),
+                    ("its gradient", Epilogue::GeluBackward { x: &residual }),
+                ] {
+                    let bits: Vec<Vec<u32>> = [
+                        Variant::Portable,
+                        Variant::Wide { tile: Tile::Side64, slices: 1 },
+                        Variant::Wide { tile: Tile::Side128, slices: 1 },
+                    ]
+                    .into_iter()
+                    .map(|variant| {
+                        let out = bench.upload(&vec![0.25_f32; m * n]);
+                        let product = MatMul { a: &a, b: &b, out: &out, layout, m, n, k, epilogue };
+                        product.launch_variant(&mut bench.stream, variant).unwrap();
+                        bench.read(&out)
+                    })
+                    .collect();
+                    let counts = [different(&bits[0], &bits[1]), different(&bits[1], &bits[2])];
+                    assert_eq!(counts, [0, 0], "{layout:?} {m} {n} {k} {name} on {}", bench.device);
+                }
+            }
+        }
+        for (sizes, slices) in [([49, 16, 128], 1), ([257, 20, 100], 1), ([257, 132, 68], 3)] {
+            let [rows, inner, out] = sizes;
+            let mut values = Values::new(5);
+            let [x, upstream] = [rows * inner, rows * out].map(|len| bench.upload(&values.normal(len)));
+            let bits: Vec<Vec<u32>> = [Tile::Side64, Tile::Side128]
+                .into_iter()
+                .map(|tile| {
+                    let (weight, bias) = (bench.output(out * inner), bench.output(out));
+                    let (out_weight, out_bias) = ((&weight, false), (&bias, false));
+                    LinearBackward { x: &x, upstream: &upstream, sizes, out_weight, out_bias }
+                        .launch_variant(&mut bench.stream, Variant::Wide { tile, slices })
+                        .unwrap();
+                    [bench.read(&weight), bench.read(&bias)].concat()
+                })
+                .collect();
+            assert_eq!(different(&bits[0], &bits[1]), 0, "{sizes:?} in {slices} on {}", bench.device);
+        }
+    });
+}
+
+fn different(one: &[u32], two: &[u32]) -> usize {
+    one.iter().zip(two).filter(|(a, b)| a != b).count()
 }
