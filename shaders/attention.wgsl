@@ -26,9 +26,6 @@ struct Parameters {
 // Whether a head has more than 8 vec4s.
 override BOTH: bool = true;
 
-// Below every score, and finite.
-const LOWEST: f32 = -3.4e38;
-
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
@@ -41,15 +38,17 @@ var<workgroup> weights: array<vec4f, 256>;
 // A number for each query and x.
 var<workgroup> shares: array<f32, 256>;
 
-// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`, zeros where a head or an item has no more.
-fn stage(lane: u32, to: u32, head: u32, first: u32, start: u32) {
+// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`, zeros where a head has no more. Tokens
+// beyond the last are zeros too, or else the last.
+fn stage(lane: u32, to: u32, head: u32, first: u32, start: u32, zeros: bool) {
     let quads = parameters.head_dim / 4u;
     let stride = 3u * parameters.heads * quads;
+    let last = parameters.tokens - 1u;
     for (var i = lane; i < TILE * CHUNK; i += 64u) {
         let token = first + i / CHUNK;
         let d = start + i % CHUNK;
-        let value = qkv[head + min(token, parameters.tokens - 1u) * stride + min(d, quads - 1u)];
-        staged[to + place(i % CHUNK, i / CHUNK)] = select(vec4f(), value, token < parameters.tokens && d < quads);
+        let value = qkv[head + min(token, last) * stride + min(d, quads - 1u)];
+        staged[to + place(i % CHUNK, i / CHUNK)] = select(value, vec4f(), d >= quads || (zeros && token > last));
     }
 }
 
@@ -108,7 +107,7 @@ fn values_of(start: u32, x: u32, column: u32) -> mat4x4f {
     return mat4x4f(staged[i], staged[i + 8u], staged[i + 16u], staged[i + 24u]);
 }
 
-// The weights of a query's keys, for `valid` ones.
+// The weights of a query's keys; none for those beyond the last, whose scores are the last one's.
 fn weigh(scores: vec4f, highest: f32, valid: vec4<bool>) -> vec4f {
     return select(vec4f(), exp(scores - highest), valid);
 }
@@ -136,7 +135,7 @@ fn main(
     let head = group.z * tokens * 3u * width + group.y * quads;
     let scale = inverseSqrt(f32(parameters.head_dim));
 
-    var highest_yet = vec4f(LOWEST);
+    var highest_yet = vec4f();
     // Of this invocation's keys alone.
     var sums = vec4f();
     var left = mat4x4f();
@@ -145,27 +144,22 @@ fn main(
         var scores = mat4x4f();
         for (var start = 0u; start < quads; start += CHUNK) {
             workgroupBarrier();
-            stage(lane, 0u, head, first_query, start);
-            stage(lane, TILE * CHUNK, head + width, first_key, start);
+            stage(lane, 0u, head, first_query, start, false);
+            stage(lane, TILE * CHUNK, head + width, first_key, start, false);
             workgroupBarrier();
             scores = add_scores(scores, local, min(CHUNK, quads - start));
         }
         let key = first_key + local.x;
         let valid = vec4u(key, key + 8u, key + 16u, key + 24u) < vec4u(tokens);
-        let lowest = vec4f(LOWEST);
-        scores = mat4x4f(
-            select(lowest, scores[0] * scale, valid),
-            select(lowest, scores[1] * scale, valid),
-            select(lowest, scores[2] * scale, valid),
-            select(lowest, scores[3] * scale, valid),
-        );
+        scores = scores * scale;
         share(local, vec4f(highest(scores[0]), highest(scores[1]), highest(scores[2]), highest(scores[3])));
         workgroupBarrier();
         let highest_here = vec4f(
             highest_of(local.y), highest_of(local.y + 8u), highest_of(local.y + 16u), highest_of(local.y + 24u),
         );
-        let highest_now = max(highest_yet, highest_here);
-        let kept = exp(highest_yet - highest_now);
+        let highest_now = select(max(highest_yet, highest_here), highest_here, first_key == 0u);
+        // Of nothing, the first time.
+        let kept = exp(min(highest_yet - highest_now, vec4f()));
         highest_yet = highest_now;
         let w0 = weigh(scores[0], highest_now.x, valid);
         let w1 = weigh(scores[1], highest_now.y, valid);
@@ -179,9 +173,9 @@ fn main(
         weights[own + 16u] = w2;
         weights[own + 24u] = w3;
         // All are done with the queries and keys.
-        stage(lane, 0u, head + 2u * width, first_key, part);
+        stage(lane, 0u, head + 2u * width, first_key, part, true);
         if BOTH {
-            stage(lane, TILE * CHUNK, head + 2u * width, first_key, part + CHUNK);
+            stage(lane, TILE * CHUNK, head + 2u * width, first_key, part + CHUNK, true);
         }
         workgroupBarrier();
         left = mat4x4f(left[0] * kept.x, left[1] * kept.y, left[2] * kept.z, left[3] * kept.w);
