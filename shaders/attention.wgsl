@@ -38,17 +38,16 @@ var<workgroup> weights: array<vec4f, 256>;
 // A number for each query and x.
 var<workgroup> shares: array<f32, 256>;
 
-// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`, zeros where a head has no more. Tokens
-// beyond the last are zeros too, or else the last.
+// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`; what a head has no more of is not used.
+// Tokens beyond the last are zeros, or else the last.
 fn stage(lane: u32, to: u32, head: u32, first: u32, start: u32, zeros: bool) {
     let quads = parameters.head_dim / 4u;
     let stride = 3u * parameters.heads * quads;
     let last = parameters.tokens - 1u;
     for (var i = lane; i < TILE * CHUNK; i += 64u) {
         let token = first + i / CHUNK;
-        let d = start + i % CHUNK;
-        let value = qkv[head + min(token, last) * stride + min(d, quads - 1u)];
-        staged[to + place(i % CHUNK, i / CHUNK)] = select(value, vec4f(), d >= quads || (zeros && token > last));
+        let value = qkv[head + min(token, last) * stride + min(start + i % CHUNK, quads - 1u)];
+        staged[to + place(i % CHUNK, i / CHUNK)] = select(value, vec4f(), zeros && token > last);
     }
 }
 

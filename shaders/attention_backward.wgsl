@@ -47,7 +47,7 @@ var<workgroup> pairs: array<vec4f, 256>;
 // Parts of δ, a number for each query and eighth of its vec4s.
 var<workgroup> parts: array<f32, 256>;
 
-// Vec4 d of a token of this workgroup's head, zero where an item or a head has no more.
+// Vec4 d of a token of this workgroup's head, zeros beyond the last token; what a head has no more of is not used.
 fn load(group: vec3u, source: u32, token: u32, d: u32) -> vec4f {
     let quads = parameters.head_dim / 4u;
     let width = parameters.heads * quads;
@@ -59,7 +59,7 @@ fn load(group: vec3u, source: u32, token: u32, d: u32) -> vec4f {
     } else {
         value = qkv[(row * 3u + source) * width + column];
     }
-    return select(vec4f(), value, token < parameters.tokens && d < quads);
+    return select(vec4f(), value, token < parameters.tokens);
 }
 
 // Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`.

@@ -52,64 +52,53 @@ fn place(k: u32, i: u32) -> u32 {
 fn load_a(row: u32, k: u32, end: u32) -> mat4x4f {
     if A_TRANSPOSED {
         let stride = parameters.m / 4u;
-        return load_lines(min(row / 4u, stride - 1u), stride, k, end);
+        let i = min(row / 4u, stride - 1u);
+        let last = end - 1u;
+        return until(end, k, mat4x4f(
+            a[min(k, last) * stride + i],
+            a[min(k + 1u, last) * stride + i],
+            a[min(k + 2u, last) * stride + i],
+            a[min(k + 3u, last) * stride + i],
+        ));
     }
     let stride = parameters.k / 4u;
     let i = min(k / 4u, stride - 1u);
     let last = parameters.m - 1u;
-    let block = transpose(mat4x4f(
+    return until(end, k, transpose(mat4x4f(
         a[min(row, last) * stride + i],
         a[min(row + 1u, last) * stride + i],
         a[min(row + 2u, last) * stride + i],
         a[min(row + 3u, last) * stride + i],
-    ));
-    if k < end {
-        return block;
-    }
-    return mat4x4f();
-}
-
-fn load_lines(i: u32, stride: u32, k: u32, end: u32) -> mat4x4f {
-    let last = end - 1u;
-    let k0 = a[min(k, last) * stride + i];
-    let k1 = a[min(k + 1u, last) * stride + i];
-    let k2 = a[min(k + 2u, last) * stride + i];
-    let k3 = a[min(k + 3u, last) * stride + i];
-    let zero = vec4f();
-    return mat4x4f(
-        select(zero, k0, k < end),
-        select(zero, k1, k + 1u < end),
-        select(zero, k2, k + 2u < end),
-        select(zero, k3, k + 3u < end),
-    );
+    )));
 }
 
 // Columns column .. column+3 of B, likewise.
 fn load_b(column: u32, k: u32, end: u32) -> mat4x4f {
     if B_TRANSPOSED {
         let stride = parameters.k / 4u;
-        let i = min(k / 4u, stride - 1u);
         // Columns come in fours.
-        let first = min(column, parameters.n - 4u) * stride + i;
-        let block = transpose(mat4x4f(b[first], b[first + stride], b[first + 2u * stride], b[first + 3u * stride]));
-        if k < end {
-            return block;
-        }
-        return mat4x4f();
+        let i = min(column, parameters.n - 4u) * stride + min(k / 4u, stride - 1u);
+        return until(end, k, transpose(mat4x4f(b[i], b[i + stride], b[i + 2u * stride], b[i + 3u * stride])));
     }
     let stride = parameters.n / 4u;
     let i = min(column / 4u, stride - 1u);
     let last = end - 1u;
-    let k0 = b[min(k, last) * stride + i];
-    let k1 = b[min(k + 1u, last) * stride + i];
-    let k2 = b[min(k + 2u, last) * stride + i];
-    let k3 = b[min(k + 3u, last) * stride + i];
+    return until(end, k, mat4x4f(
+        b[min(k, last) * stride + i],
+        b[min(k + 1u, last) * stride + i],
+        b[min(k + 2u, last) * stride + i],
+        b[min(k + 3u, last) * stride + i],
+    ));
+}
+
+// Zeros in place of the columns for k from `end` on.
+fn until(end: u32, k: u32, block: mat4x4f) -> mat4x4f {
     let zero = vec4f();
     return mat4x4f(
-        select(zero, k0, k < end),
-        select(zero, k1, k + 1u < end),
-        select(zero, k2, k + 2u < end),
-        select(zero, k3, k + 3u < end),
+        select(zero, block[0], k < end),
+        select(zero, block[1], k + 1u < end),
+        select(zero, block[2], k + 2u < end),
+        select(zero, block[3], k + 3u < end),
     );
 }
 

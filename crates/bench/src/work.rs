@@ -80,8 +80,9 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
             let reads_more = [1.0, 4.0, 5.0].contains(&constant("EPILOGUE")?);
             // Sums of columns, for which `save` is 2, are few.
             let saves = p("save")? == 1.0;
-            let outputs = 1.0 + f64::from(u8::from(reads_more)) + f64::from(u8::from(saves));
-            (2.0 * m * n * k, m * k + k * n + outputs * m * n)
+            let more = f64::from(u8::from(reads_more)) + f64::from(u8::from(saves));
+            // Slices of k have a product each.
+            (2.0 * m * n * k, m * k + k * n + more * m * n + length(span, "out")?)
         }
         // Two products; what follows them is not counted. Moves x, the weights, the residual, the result, and what is saved.
         "feed_forward" => {

@@ -13,8 +13,8 @@ const LEAST_SLICE: usize = 128;
 
 impl MatMul<'_> {
     /// The variant that [`MatMul::launch`] takes on a stream's device: of reduced precision on one that was opened for it,
-    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with a shape measures which is the fastest,
-    /// which takes some milliseconds; all add up in the same order.
+    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with about a shape measures which is the
+    /// fastest, which takes some milliseconds; all add up in the same order.
     ///
     /// # Errors
     /// What [`Stream::launch`] reports.
@@ -51,7 +51,8 @@ impl MatMul<'_> {
         (ENOUGH_WORKGROUPS / tiles.max(1)).min(self.k / LEAST_SLICE).max(1)
     }
 
-    /// The fastest on a stream's device of the variants for hardware, measured once a shape on a result of its own.
+    /// The fastest on a stream's device of the variants for hardware, measured on a result of its own, once for shapes that
+    /// are about as large.
     ///
     /// # Errors
     /// As [`MatMul::launch_variant`].
@@ -64,14 +65,17 @@ impl MatMul<'_> {
         if slices == 1 && self.layout != Layout::ATransposed {
             candidates.push(Variant::Portable);
         }
-        let size = |name, value| shape::dimension(&WIDE_KERNEL, name, value);
-        let [m, n, k, slices] = [size("m", self.m)?, size("n", self.n)?, size("k", self.k)?, size("slices", slices)?];
-        let out = stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?;
-        let fastest = stream.fastest(
-            (WIDE_KERNEL.name, [m, n, k, self.layout as u32, slices]),
-            candidates.len(),
-            |stream, i| MatMul { out: &out, ..*self }.launch_variant(stream, candidates[i]),
-        )?;
+        // Sizes to the next smaller power of two: a last batch that is smaller need not be measured too.
+        let [m, n, k] = [self.m, self.n, self.k].map(|size| size.checked_ilog2().unwrap_or(0));
+        let mut out = None;
+        let key = (WIDE_KERNEL.name, [m, n, k, self.layout as u32]);
+        let fastest = stream.fastest(key, candidates.len(), |stream, i| {
+            let out = match &out {
+                Some(out) => out,
+                None => out.insert(stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?),
+            };
+            MatMul { out, ..*self }.launch_variant(stream, candidates[i])
+        })?;
         Ok(candidates[fastest])
     }
 }

@@ -1,25 +1,21 @@
 //! Which of several ways to compute the same is the fastest on a device: measured once, then remembered.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::{Result, Stream};
 
 /// What a choice is made for: a kernel's name, and the sizes and options on which its time depends.
-pub type TuningKey = (&'static str, [u32; 5]);
+pub type TuningKey = (&'static str, [u32; 4]);
 
-/// The choices that were made on a device.
+/// The choices that were made on a device, each among so many candidates.
 #[derive(Debug, Default)]
-pub(crate) struct Choices(Mutex<HashMap<TuningKey, usize>>);
+pub(crate) struct Choices(Mutex<HashMap<(TuningKey, usize), usize>>);
 
 impl Choices {
-    fn get(&self, key: &TuningKey) -> Option<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
-    }
-
-    fn insert(&self, key: TuningKey, choice: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, choice);
+    fn lock(&self) -> MutexGuard<'_, HashMap<(TuningKey, usize), usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -31,8 +27,9 @@ const TURN: Duration = Duration::from_millis(2);
 const MOST_REPEATS: u128 = 32;
 
 impl Stream {
-    /// The fastest of `candidates` ways to do the same on this device, counted from 0. The first call with a key launches
-    /// each some dozens of times, and waits for the device; calls after that remember. A profile does not show these launches.
+    /// The fastest of `candidates` ways to do the same on this device, counted from 0. The first call with a key (and as many
+    /// candidates) launches each some dozens of times, and waits for the device; calls after that remember. A profile does
+    /// not show these launches.
     ///
     /// # Errors
     /// Those of `launch`, and what the driver reports.
@@ -42,12 +39,12 @@ impl Stream {
         candidates: usize,
         mut launch: impl FnMut(&mut Stream, usize) -> Result<()>,
     ) -> Result<usize> {
-        if let Some(choice) = self.device().choices().get(&key) {
-            return Ok(choice);
+        if let Some(choice) = self.device().choices().lock().get(&(key, candidates)) {
+            return Ok(*choice);
         }
         self.synchronize()?;
         let choice = self.without_profile(|stream| measure(stream, candidates, &mut launch))?;
-        self.device().choices().insert(key, choice);
+        self.device().choices().lock().insert((key, candidates), choice);
         Ok(choice)
     }
 }

@@ -12,7 +12,7 @@ fn the_fastest_candidate_is_chosen_and_remembered() {
         for fast in [0, 2] {
             let mut launches = 0;
             let mut choose = || {
-                bench.stream.fastest(("fill", [fast, 0, 0, 0, 0]), 3, |stream, candidate| {
+                bench.stream.fastest(("fill", [fast, 0, 0, 0]), 3, |stream, candidate| {
                     launches += 1;
                     fill(stream, if candidate == fast as usize { &short } else { &long })
                 })
@@ -22,14 +22,14 @@ fn the_fastest_candidate_is_chosen_and_remembered() {
             // Twice to begin with, then in three turns, for each of three candidates.
             let first = launches;
             assert!(first >= 15, "{first} launches");
-            let again = bench.stream.fastest(("fill", [fast, 0, 0, 0, 0]), 3, |_, _| panic!("measured twice"));
+            let again = bench.stream.fastest(("fill", [fast, 0, 0, 0]), 3, |_, _| panic!("measured twice"));
             assert_eq!(again.unwrap(), fast as usize);
         }
 
         let refused = || Error::Shape { kernel: "fill", message: "too cold".into() };
-        let failed = bench.stream.fastest(("fill", [7; 5]), 2, |_, _| Err(refused()));
+        let failed = bench.stream.fastest(("fill", [7; 4]), 2, |_, _| Err(refused()));
         assert_eq!(failed.unwrap_err().to_string(), refused().to_string());
-        let then = bench.stream.fastest(("fill", [7; 5]), 2, |stream, candidate| {
+        let then = bench.stream.fastest(("fill", [7; 4]), 2, |stream, candidate| {
             fill(stream, if candidate == 1 { &short } else { &long })
         });
         assert_eq!(then.unwrap(), 1, "a failure was remembered as a choice");
