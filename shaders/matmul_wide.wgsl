@@ -3,9 +3,9 @@
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
 // With `save` = 2 and A_TRANSPOSED, saved gets the sums of a's columns, (m): the gradient of a bias beside that of a weight.
 //
-// Tiling: a workgroup of SIDE × SIDE makes a tile of 8·SIDE × 8·SIDE of out, an invocation 8 × 8 of it in sixteen
-// named vec4 accumulators: rows 4y .. 4y+3 of either half of the tile, columns likewise. A step takes 16 of k through
-// workgroup memory (1 KiB · SIDE), in blocks of 4 × 4, so that the inner loop reads four vec4 for 64 multiply-adds.
+// Tiling: a workgroup of SIDE × SIDE makes a tile of 8·SIDE × 8·SIDE of out, an invocation 8 × 8 of it in four matrices of
+// sums: rows 4y .. 4y+3 of either half of the tile, columns likewise. A step takes 16 of k through workgroup memory
+// (1 KiB · SIDE), in blocks of 4 × 4, so that the inner loop reads four vec4 for 64 multiply-adds.
 // Launch: (ceil(n / (8·SIDE)), ceil(m / (8·SIDE)), slices) workgroups. Of more than one slice, each writes a product
 // (and sums) of its own, one after the other, for column_sum to add up; EPILOGUE is 0 then.
 
