@@ -131,6 +131,22 @@ fn an_adapter_opened_without_timestamps_says_so() {
 }
 
 #[test]
+fn what_is_only_measured_does_not_show() {
+    for device in timing_devices() {
+        let mut stream = device.stream().unwrap();
+        let (x, out) = (stream.upload(&[1.0_f32; 64]).unwrap(), stream.allocate(64).unwrap());
+        let silu = |stream: &mut Stream| Silu { x: &x, out: &out }.launch(stream);
+        stream.start_profile(100).unwrap();
+        silu(&mut stream).unwrap();
+        stream.fastest(("silu", [64, 0, 0, 0]), 2, |stream, _| silu(stream)).unwrap();
+        silu(&mut stream).unwrap();
+        let profile = stream.finish_profile().unwrap();
+        assert_eq!((profile.kernels.len(), profile.omitted), (2, 0), "{device}");
+        assert!(profile.kernels.iter().all(|span| span.duration > Duration::ZERO), "{device}");
+    }
+}
+
+#[test]
 fn memory_is_counted_now_and_at_its_peak() {
     /// A buffer of the pool's smallest size.
     const BYTES: usize = runtime::ALIGNMENT * 4;

@@ -145,10 +145,10 @@ pub enum Variant {
         /// [`Epilogue::Overwrite`] and [`Epilogue::Add`] only.
         slices: usize,
     },
-    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`]: to f16 on an adapter, to
+    /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`](runtime::Half): to f16 on an adapter, to
     /// bfloat16 on the CPU, whose matrix unit also takes numbers below the least normal one, 2^-126, for zero.
     Half,
-    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`]
+    /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`](runtime::Half)
     /// has matrices of this size.
     Cooperative(MatrixSize),
 }
@@ -254,8 +254,8 @@ impl MatMul<'_> {
         let accumulate = match self.epilogue {
             Epilogue::Overwrite => false,
             Epilogue::Add => true,
-            other => {
-                let message = format!("slices are added up, and nothing follows that: {other:?} does not");
+            _ => {
+                let message = format!("only what is stored or added as it is can be made in {slices} slices");
                 return Err(Error::Shape { kernel: WIDE_KERNEL.name, message });
             }
         };

@@ -401,7 +401,7 @@ pub fn matmul_wide() {
         };
         refuses(MatMul { out: &bias, epilogue: Epilogue::Add, ..launch }, 2, "a result of another size", "has 4");
         refuses(MatMul { epilogue: Epilogue::Add, ..launch }, 0, "no slices", "[0, 4, 4]");
-        refuses(launch, 2, "a bias after slices", "Bias");
+        refuses(launch, 2, "a bias after slices", "2 slices");
     });
 }
 
