@@ -26,6 +26,9 @@ struct Parameters {
 // Whether a head has more than 8 vec4s.
 override BOTH: bool = true;
 
+// Below every score, and finite.
+const LOWEST: f32 = -3.4e38;
+
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
@@ -134,7 +137,7 @@ fn main(
     let head = group.z * tokens * 3u * width + group.y * quads;
     let scale = inverseSqrt(f32(parameters.head_dim));
 
-    var highest_yet = vec4f();
+    var highest_yet = vec4f(LOWEST);
     // Of this invocation's keys alone.
     var sums = vec4f();
     var left = mat4x4f();
@@ -156,9 +159,8 @@ fn main(
         let highest_here = vec4f(
             highest_of(local.y), highest_of(local.y + 8u), highest_of(local.y + 16u), highest_of(local.y + 24u),
         );
-        let highest_now = select(max(highest_yet, highest_here), highest_here, first_key == 0u);
-        // Of nothing, the first time.
-        let kept = exp(min(highest_yet - highest_now, vec4f()));
+        let highest_now = max(highest_yet, highest_here);
+        let kept = exp(highest_yet - highest_now);
         highest_yet = highest_now;
         let w0 = weigh(scores[0], highest_now.x, valid);
         let w1 = weigh(scores[1], highest_now.y, valid);
@@ -215,7 +217,8 @@ fn main(
             store(query, row, part + CHUNK + local.x, right[i] / sum);
         }
         if local.x == 0u && part == 0u && query < tokens {
-            log_sum[(group.z * parameters.heads + group.y) * tokens + query] = highest_yet[i] + log(sum);
+            // Where every score is -∞ there is no weight, and no number; not every driver has -∞ for the logarithm of 0.
+            log_sum[(group.z * parameters.heads + group.y) * tokens + query] = highest_yet[i] + log(sum) * (sum / sum);
         }
     }
 }

@@ -145,12 +145,12 @@ fn delta(query: u32) -> f32 {
 }
 
 // δ of queries i, i + 8, i + 16 and i + 24 of those that `parts` is of.
-fn deltas(i: u32) -> vec4f {
+fn deltas_of(i: u32) -> vec4f {
     return vec4f(delta(i), delta(i + 8u), delta(i + 16u), delta(i + 24u));
 }
 
 // log Σ exp of queries `query`, `query` + 8, `query` + 16 and `query` + 24; those beyond the last are read as the last.
-fn log_sums(group: vec3u, query: u32) -> vec4f {
+fn log_sums_of(group: vec3u, query: u32) -> vec4f {
     let first = (group.z * parameters.heads + group.y) * parameters.tokens;
     let last = parameters.tokens - 1u;
     return vec4f(
@@ -158,6 +158,16 @@ fn log_sums(group: vec3u, query: u32) -> vec4f {
         log_sum[first + min(query + 8u, last)],
         log_sum[first + min(query + 16u, last)],
         log_sum[first + min(query + 24u, last)],
+    );
+}
+
+// For each row its own of `rows`, or, of keys, all of `columns`.
+fn for_rows(rows: vec4f, columns: vec4f, of_keys: bool) -> mat4x4f {
+    return mat4x4f(
+        select(vec4f(rows.x), columns, of_keys),
+        select(vec4f(rows.y), columns, of_keys),
+        select(vec4f(rows.z), columns, of_keys),
+        select(vec4f(rows.w), columns, of_keys),
     );
 }
 
@@ -196,8 +206,8 @@ fn main(
     if !of_keys {
         share_deltas(group, local, first_row);
         workgroupBarrier();
-        row_deltas = deltas(local.y);
-        row_log_sums = log_sums(group, first_row + local.y);
+        row_deltas = deltas_of(local.y);
+        row_log_sums = log_sums_of(group, first_row + local.y);
     }
     var left = mat4x4f();
     var right = mat4x4f();
@@ -216,17 +226,23 @@ fn main(
         var column_deltas = vec4f();
         var column_log_sums = vec4f();
         if of_keys {
-            column_deltas = deltas(local.x);
-            column_log_sums = log_sums(group, column);
+            column_deltas = deltas_of(local.x);
+            column_log_sums = log_sums_of(group, column);
         }
-        var weights: mat4x4f;
-        var gradients: mat4x4f;
-        for (var i = 0u; i < 4u; i++) {
-            let weight = exp(scores[i] * scale - select(vec4f(row_log_sums[i]), column_log_sums, of_keys));
-            let gradient = weight * (slopes[i] - select(vec4f(row_deltas[i]), column_deltas, of_keys)) * scale;
-            weights[i] = select(vec4f(), weight, valid);
-            gradients[i] = select(vec4f(), gradient, valid);
-        }
+        let log_sums = for_rows(row_log_sums, column_log_sums, of_keys);
+        let weights = mat4x4f(
+            select(vec4f(), exp(scores[0] * scale - log_sums[0]), valid),
+            select(vec4f(), exp(scores[1] * scale - log_sums[1]), valid),
+            select(vec4f(), exp(scores[2] * scale - log_sums[2]), valid),
+            select(vec4f(), exp(scores[3] * scale - log_sums[3]), valid),
+        );
+        let deltas = for_rows(row_deltas, column_deltas, of_keys);
+        let gradients = mat4x4f(
+            select(vec4f(), weights[0] * (slopes[0] - deltas[0]) * scale, valid),
+            select(vec4f(), weights[1] * (slopes[1] - deltas[1]) * scale, valid),
+            select(vec4f(), weights[2] * (slopes[2] - deltas[2]) * scale, valid),
+            select(vec4f(), weights[3] * (slopes[3] - deltas[3]) * scale, valid),
+        );
         if of_keys {
             keep_pairs(local, weights);
             workgroupBarrier();

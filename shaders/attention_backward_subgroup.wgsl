@@ -1,6 +1,5 @@
 // The gradient of attention, for adapters that run on a CPU and have subgroups of 8 or more: same contract,
-// bindings and formulas as attention_backward.wgsl, but no workgroup memory, no barriers, and no limit to the
-// tokens.
+// bindings and formulas as attention_backward.wgsl, but no workgroup memory and no barriers.
 //
 // Tiling: an invocation has one token, first as a query, then as a key, and goes through the other tokens sixteen
 // at a time; their P and dS stay in registers. The lanes of a subgroup read the other tokens for each other. What

@@ -1,5 +1,5 @@
 // Softmax attention of every head, for adapters that run on a CPU and have subgroups of 8 or more: same contract
-// and bindings as attention.wgsl, but no workgroup memory, no barriers, and no limit to the tokens.
+// and bindings as attention.wgsl, but no workgroup memory and no barriers.
 // head_dim is a multiple of 4.
 //
 // Tiling: an invocation has four queries, and goes through the keys 8 · EIGHTS at a time with the online softmax of

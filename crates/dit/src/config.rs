@@ -79,6 +79,8 @@ pub(crate) const MLP_RATIO: usize = 4;
 const MOST: usize = 1 << 16;
 /// Likewise for the elements of an image, and of its tokens.
 const MOST_ELEMENTS: usize = 1 << 26;
+/// The most tokens: on a CPU the gradient of attention keeps two numbers for each pair of them, 128 MiB a thread.
+const MOST_TOKENS: usize = 1 << 12;
 
 impl Config {
     /// Checks that the sizes fit together.
@@ -112,6 +114,12 @@ impl Config {
             return Err(ConfigError(format!(
                 "an image of {channels} channels of {side}×{side}, or its {tokens} tokens of width {width}, would have \
                  over {MOST_ELEMENTS} elements"
+            )));
+        }
+        if self.tokens() > MOST_TOKENS {
+            let tokens = self.tokens();
+            return Err(ConfigError(format!(
+                "{tokens} tokens are more than the {MOST_TOKENS} that attention takes; use a larger patch"
             )));
         }
         if !(time_scale.is_finite() && time_scale > 0.0) {
@@ -193,7 +201,7 @@ mod tests {
     fn what_is_no_model_is_refused_with_its_sizes() {
         let variant =
             |mlp_epsilon, frequency_steps| Config { variant: Variant { mlp_epsilon, frequency_steps }, ..SMALL };
-        let refused: [(Config, &[&str]); 27] = [
+        let refused: [(Config, &[&str]); 28] = [
             (Config { side: 0, ..SMALL }, &["side is 0"]),
             (Config { channels: 0, ..SMALL }, &["channels is 0"]),
             (Config { patch: 0, ..SMALL }, &["patch is 0"]),
@@ -213,6 +221,7 @@ mod tests {
             (Config { side: 65_536, patch: 65_536, ..SMALL }, &["1 channels of 65536×65536"]),
             (Config { channels: 65_536, side: 64, patch: 2, ..SMALL }, &["65536 channels of 64×64"]),
             (Config { side: 4096, patch: 4, width: 65_536, ..SMALL }, &["1048576 tokens of width 65536"]),
+            (Config { side: 260, ..SMALL }, &["4225 tokens", "4096"]),
             (Config { time_scale: 0.0, ..SMALL }, &["time scale of 0"]),
             (Config { time_scale: -1.0, ..SMALL }, &["time scale of -1"]),
             (Config { time_scale: f32::NAN, ..SMALL }, &["time scale of NaN"]),
@@ -259,6 +268,7 @@ mod tests {
                 Config { side: size(0), channels: size(1), patch: size(2), width: size(3), heads: size(4), ..SMALL };
             if config.validate().is_ok() {
                 accepted += 1;
+                assert!(config.tokens() <= MOST_TOKENS, "{config:?}");
                 assert!(config.image_size() <= MOST_ELEMENTS && config.tokens() * config.width <= MOST_ELEMENTS);
                 assert!((config.width / config.heads).is_multiple_of(4) && config.side.is_multiple_of(config.patch));
             }

@@ -1,6 +1,6 @@
 //! Which variant of the matrix product suits a device and a shape.
 
-use runtime::{Half, Result, Stream};
+use runtime::{Error, Half, Result, Stream};
 
 use crate::matmul::{Epilogue, Layout, MatMul, Tile, Variant, WIDE_KERNEL};
 use crate::shape;
@@ -17,7 +17,7 @@ impl MatMul<'_> {
     /// fastest, which takes some milliseconds; all add up in the same order.
     ///
     /// # Errors
-    /// What [`Stream::launch`] reports.
+    /// As [`MatMul::launch`].
     pub fn variant(&self, stream: &mut Stream) -> Result<Variant> {
         let hardware = stream.device().is_hardware_gpu();
         Ok(match (self.layout, stream.device().half()) {
@@ -47,12 +47,12 @@ impl MatMul<'_> {
         if !matches!(self.epilogue, Epilogue::Overwrite | Epilogue::Add) {
             return 1;
         }
-        let tiles = self.m.div_ceil(Tile::Side64.side()) * self.n.div_ceil(Tile::Side64.side());
+        let tiles = self.m.div_ceil(Tile::Side64.side()).saturating_mul(self.n.div_ceil(Tile::Side64.side()));
         (ENOUGH_WORKGROUPS / tiles.max(1)).min(self.k / LEAST_SLICE).max(1)
     }
 
     /// The fastest on a stream's device of the variants for hardware, measured on a result of its own, once for shapes that
-    /// are about as large.
+    /// are about as large; the first of them, where there is no memory for that. What an epilogue saves is written.
     ///
     /// # Errors
     /// As [`MatMul::launch_variant`].
@@ -69,13 +69,16 @@ impl MatMul<'_> {
         let [m, n, k] = [self.m, self.n, self.k].map(|size| size.checked_ilog2().unwrap_or(0));
         let mut out = None;
         let key = (WIDE_KERNEL.name, [m, n, k, self.layout as u32]);
-        let fastest = stream.fastest(key, candidates.len(), |stream, i| {
+        let fastest = match stream.fastest(key, candidates.len(), |stream, i| {
             let out = match &out {
                 Some(out) => out,
                 None => out.insert(stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?),
             };
             MatMul { out, ..*self }.launch_variant(stream, candidates[i])
-        })?;
+        }) {
+            Err(Error::OutOfMemory) => 0,
+            fastest => fastest?,
+        };
         Ok(candidates[fastest])
     }
 }

@@ -28,7 +28,7 @@ const MOST_REPEATS: u128 = 32;
 
 impl Stream {
     /// The fastest of `candidates` ways to do the same on this device, counted from 0. The first call with a key (and as many
-    /// candidates) launches each some dozens of times, and waits for the device; calls after that remember. A profile does
+    /// candidates) launches each five to a hundred times, and waits for the device; calls after that remember. A profile does
     /// not show these launches.
     ///
     /// # Errors

@@ -142,7 +142,25 @@ fn one_head(bench: &mut Bench, tokens: usize) -> (Heads, [Buffer; 3]) {
     (heads, [bench.output(tokens * 12), bench.output(tokens * 4), bench.output(tokens)])
 }
 
+/// Keys with scores of -∞ get no weight, also where they are the first that an invocation sees.
+fn keys_beyond_reach(bench: &mut Bench, variant: Variant) {
+    let shape = shape_of([1, 65, 2, 8]);
+    let width = shape.width();
+    let none = Tolerance::new(0.0, 0.0, "as for other values: they have no part in the sums");
+    attention_trial(variant, shape, 1.0, 1)
+        .with_values("the first 40 scores -∞", none, |_, i| {
+            let (token, part) = (i / (3 * width), i / width % 3);
+            match part {
+                0 => 1.0 + (i % 5) as f32 / 8.0,
+                1 if token < 40 && i % 8 == 3 => f32::NEG_INFINITY,
+                _ => (i % 7) as f32 / 4.0 - 0.75,
+            }
+        })
+        .check(bench);
+}
+
 fn attention_values(bench: &mut Bench, variant: Variant) {
+    keys_beyond_reach(bench, variant);
     for (shape, magnitude) in cases() {
         attention_trial(variant, shape, magnitude, shape.tokens as u64).check(bench);
     }

@@ -2,7 +2,10 @@
 
 use kernels::{Epilogue, Fill, Layout, LinearBackward, MatMul, Tile, Variant};
 use runtime::{Buffer, Device, DeviceOptions, Error, Stream};
-use tests::harness::{Values, on_each_device};
+use tests::harness::{Tolerance, Values, on_each_device};
+use tests::oracle::network as oracle;
+
+use super::refusals::expect_refusal;
 
 #[test]
 fn the_fastest_candidate_is_chosen_and_remembered() {
@@ -94,6 +97,47 @@ fn variants_are_chosen_by_the_kind_of_device() {
         assert_eq!(slices([512, 512, 640], Layout::ATransposed, false), 4);
         assert_eq!(slices([63, 32, 16], Layout::Plain, false), 1);
         assert_eq!(slices([128, 64, 1568], Layout::ATransposed, true), 1);
+
+        let x = stream.allocate(16).unwrap();
+        for [m, n, k] in [[1 << 62, 1 << 62, 4], [1 << 31, 1 << 31, 1 << 31], [4, 4, 0]] {
+            let product =
+                MatMul { a: &x, b: &x, out: &x, layout: Layout::Plain, m, n, k, epilogue: Epilogue::Overwrite };
+            expect_refusal(product.launch(&mut stream), format!("sizes of {m}, {n}, {k}"), &["shape"]);
+        }
+    });
+}
+
+/// What launches choose by themselves on hardware, with slices among it, is right, and the same each time.
+#[test]
+fn what_hardware_is_given_is_right() {
+    on_each_device(|bench| {
+        let Some(adapter) = bench.stream.device().adapter() else { return };
+        let options = DeviceOptions { as_hardware: true, ..DeviceOptions::adapter(&adapter.name) };
+        let sizes = [1568, 64, 128];
+        let [rows, inner, out] = sizes;
+        let mut values = Values::new(9);
+        let (x, upstream) = (values.normal(rows * inner), values.normal(rows * out));
+        let bits = [0; 2].map(|_| {
+            let mut stream = Device::open(&options).unwrap().stream().unwrap();
+            let [on_x, on_upstream] = [&x, &upstream].map(|values| stream.upload(values).unwrap());
+            let [weight, bias] = [out * inner, out].map(|len| stream.allocate(len).unwrap());
+            let (out_weight, out_bias) = ((&weight, false), (&bias, false));
+            LinearBackward { x: &on_x, upstream: &on_upstream, sizes, out_weight, out_bias }
+                .launch(&mut stream)
+                .unwrap();
+            [weight, bias].map(|buffer| stream.read::<f32>(&buffer).unwrap())
+        });
+        let product = oracle::matmul(oracle::Layout::TN, &upstream, &x, [out, inner, rows]);
+        let tolerance = Tolerance::sum(rows);
+        for (got, want) in bits[0].iter().zip([product, oracle::column_sum(&upstream, out, 1.0)]) {
+            for (got, want) in got.iter().zip(want) {
+                let allowed = tolerance.absolute + tolerance.relative * want.abs();
+                assert!((f64::from(*got) - want).abs() <= allowed, "{got}, the oracle says {want}");
+            }
+        }
+        for (one, two) in bits[0].iter().zip(&bits[1]) {
+            assert!(one.iter().zip(two).all(|(a, b)| a.to_bits() == b.to_bits()), "not the same again");
+        }
     });
 }
 
@@ -106,12 +150,22 @@ fn candidates_add_up_in_the_same_order() {
                 let mut values = Values::new(5);
                 let (a, b) = (bench.upload(&values.normal(m * k)), bench.upload(&values.normal(k * n)));
                 let (bias, residual) = (bench.upload(&values.normal(n)), bench.upload(&values.normal(m * n)));
+                let gate = Epilogue::GateResidual {
+                    bias: &bias,
+                    residual: &residual,
+                    modulation: &residual,
+                    modulation_width: n,
+                    gate: 0,
+                    tokens: 1,
+                    saved: None,
+                };
                 for (name, epilogue) in [
                     ("overwrite", Epilogue::Overwrite),
                     ("add", Epilogue::Add),
                     ("bias", Epilogue::Bias { bias: &bias }),
                     ("gelu", Epilogue::Gelu { bias: &bias, saved: None }),
                     ("its gradient", Epilogue::GeluBackward { x: &residual }),
+                    ("gate", gate),
                 ] {
                     let bits: Vec<Vec<u32>> = [
                         Variant::Portable,

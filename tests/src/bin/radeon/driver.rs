@@ -1,14 +1,15 @@
 //! RADV, asked to compile and to tell about it. wgpu gives a pipeline no way to be asked, so this goes to Vulkan itself.
 #![allow(unsafe_code)] // every call of Vulkan is
 
-use std::ffi::{CStr, c_char};
-use std::ptr;
-
 use anyhow::{Context, Result, anyhow};
-use ash::{khr, vk};
+use ash::{ext, khr, vk};
+use std::ffi::{CStr, c_char};
 
 /// Names of multiply-adds begin so, on older GPUs too.
 const MULTIPLY_ADDS: [&str; 3] = ["v_fma", "v_mac_f32", "v_mad_f32"];
+
+/// What the statistics that are read here are.
+const INTEGER: vk::PipelineExecutableStatisticFormatKHR = vk::PipelineExecutableStatisticFormatKHR::UINT64;
 
 /// An opened device of RADV's.
 pub struct Radeon {
@@ -74,12 +75,13 @@ impl Radeon {
                 anyhow!("Mesa's driver for AMD GPUs has no device: name one, as in RADV_FORCE_FAMILY=navi21")
             })?;
             let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(0).queue_priorities(&[1.0])];
-            let extensions = [khr::pipeline_executable_properties::NAME.as_ptr()];
+            let extensions = [khr::pipeline_executable_properties::NAME.as_ptr(), ext::robustness2::NAME.as_ptr()];
             let features = vk::PhysicalDeviceFeatures::default().robust_buffer_access(true).shader_int64(true);
             let mut vulkan_11 = vk::PhysicalDeviceVulkan11Features::default()
                 .storage_buffer16_bit_access(true)
                 .uniform_and_storage_buffer16_bit_access(true);
             let mut vulkan_12 = vk::PhysicalDeviceVulkan12Features::default().shader_float16(true);
+            let mut robustness = vk::PhysicalDeviceRobustness2FeaturesEXT::default().robust_buffer_access2(true);
             let mut executable =
                 vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
             let description = vk::DeviceCreateInfo::default()
@@ -88,6 +90,7 @@ impl Radeon {
                 .enabled_features(&features)
                 .push_next(&mut vulkan_11)
                 .push_next(&mut vulkan_12)
+                .push_next(&mut robustness)
                 .push_next(&mut executable);
             let device = instance.create_device(physical, &description, None).with_context(|| name.clone())?;
             let executables = khr::pipeline_executable_properties::Device::new(&instance, &device);
@@ -113,8 +116,9 @@ impl Radeon {
                     .stage_flags(vk::ShaderStageFlags::COMPUTE)
             })
             .collect();
-        // SAFETY: the SPIR-V is naga's, and the layout has a binding for each of its variables. What is made here lives
-        // until the process ends, as the program compiles a few hundred shaders and is done.
+        // SAFETY: the SPIR-V is naga's, and the layout has a binding for each of its variables. Of a statistic the field that
+        // its format names is read. What is made here lives until the process ends, as the program compiles a few hundred
+        // shaders and is done.
         unsafe {
             let set = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
             let sets = [self.device.create_descriptor_set_layout(&set, None)?];
@@ -132,7 +136,8 @@ impl Radeon {
             let pipeline = pipelines.map_err(|(_, error)| error).context("no pipeline")?[0];
             let executable = vk::PipelineExecutableInfoKHR::default().pipeline(pipeline).executable_index(0);
             let statistics = self.executables.get_pipeline_executable_statistics(&executable)?;
-            let statistics = statistics.iter().map(|known| (text(&known.name), known.value.u64)).collect();
+            let integers = statistics.iter().filter(|known| known.format == INTEGER);
+            let statistics = integers.map(|known| (text(&known.name), known.value.u64)).collect();
             Ok(Compiled { statistics, assembly: self.assembly(&executable)? })
         }
     }
@@ -141,12 +146,10 @@ impl Radeon {
     /// `executable` must name a pipeline of this device that captured its representations.
     unsafe fn assembly(&self, executable: &vk::PipelineExecutableInfoKHR<'_>) -> Result<String> {
         let get = self.executables.fp().get_pipeline_executable_internal_representations_khr;
-        // SAFETY: as promised; each array is as long as the driver said in the call before.
+        // SAFETY: as promised; each text has the length that the driver gave, and there are as many parts as it said.
         unsafe {
-            let mut count = 0;
-            get(self.executables.device(), executable, &mut count, ptr::null_mut()).result()?;
-            let mut parts = vec![vk::PipelineExecutableInternalRepresentationKHR::default(); count as usize];
-            get(self.executables.device(), executable, &mut count, parts.as_mut_ptr()).result()?;
+            let mut parts = self.executables.get_pipeline_executable_internal_representations(executable)?;
+            let mut count = parts.len() as u32;
             let mut texts: Vec<Vec<u8>> = parts.iter().map(|part| vec![0; part.data_size]).collect();
             for (part, text) in parts.iter_mut().zip(&mut texts) {
                 part.p_data = text.as_mut_ptr().cast();
