@@ -103,7 +103,7 @@ part_radeon() {
     local family
     for family in navi21 vega10; do
         if ! RADV_FORCE_FAMILY=$family "$built/sampler" --list-devices 2>/dev/null | grep RADV >/dev/null; then
-            skip radeon "Mesa's driver for AMD GPUs is not installed"
+            skip radeon "Mesa's driver for AMD GPUs is not installed, or too new to compile for one that is not there"
             return
         fi
         RADV_FORCE_FAMILY=$family "$built/radeon"

@@ -69,7 +69,9 @@ impl Radeon {
                 let properties = instance.get_physical_device_properties(physical);
                 text(&properties.device_name)
             };
-            let all = instance.enumerate_physical_devices()?;
+            let all = instance.enumerate_physical_devices().context(
+                "Vulkan has no device; newer versions of Mesa do not heed RADV_FORCE_FAMILY and need the GPU itself",
+            )?;
             let found = all.into_iter().map(|physical| (physical, named(physical)));
             let (physical, name) = found.into_iter().find(|(_, name)| name.contains("RADV")).ok_or_else(|| {
                 anyhow!("Mesa's driver for AMD GPUs has no device: name one, as in RADV_FORCE_FAMILY=navi21")

@@ -1,6 +1,7 @@
 //! What the compiler of Mesa's driver for AMD GPUs (RADV) makes of each kernel: registers, memory of a workgroup, waves that
 //! fit beside each other, and the machine code. It needs no such GPU: RADV takes the name of one from RADV_FORCE_FAMILY
-//! (`navi21`, `vega10`, ...), and then compiles for it, though nothing can run.
+//! (`navi21`, `vega10`, ...), and then compiles for it, though nothing can run. Debian 12's does (Mesa 22.3); the newest
+//! versions do not any more.
 #![allow(clippy::print_stdout)] // its output is what it is for
 
 mod driver;
