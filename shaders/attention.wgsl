@@ -54,22 +54,9 @@ fn stage(lane: u32, to: u32, head: u32, first: u32, start: u32, zeros: bool) {
     }
 }
 
-// sums + the dot products of 4 queries with 4 keys, a column for each query.
-fn add_scores(sums: mat4x4f, local: vec3u, count: u32) -> mat4x4f {
-    var scores = sums;
-    for (var d = 0u; d < count; d++) {
-        let keys = TILE * CHUNK + place(d, local.x);
-        let queries = place(d, local.y);
-        let columns =
-            transpose(mat4x4f(staged[keys], staged[keys + 8u], staged[keys + 16u], staged[keys + 24u]));
-        scores = mat4x4f(
-            add_products(scores[0], staged[queries], columns),
-            add_products(scores[1], staged[queries + 8u], columns),
-            add_products(scores[2], staged[queries + 16u], columns),
-            add_products(scores[3], staged[queries + 24u], columns),
-        );
-    }
-    return scores;
+// What lies at `i` in `staged` and 8, 16 and 24 further: of a tile, vec4s of rows that are 8 apart.
+fn staged_at(i: u32) -> mat4x4f {
+    return mat4x4f(staged[i], staged[i + 8u], staged[i + 16u], staged[i + 24u]);
 }
 
 // What the eight invocations of a query put into `shares`.
@@ -101,12 +88,6 @@ fn share(local: vec3u, values: vec4f) {
 
 fn highest(values: vec4f) -> f32 {
     return max(max(values.x, values.y), max(values.z, values.w));
-}
-
-// The values of keys x, x + 8, x + 16 and x + 24 in a vec4 of columns.
-fn values_of(start: u32, x: u32, column: u32) -> mat4x4f {
-    let i = start + place(column, x);
-    return mat4x4f(staged[i], staged[i + 8u], staged[i + 16u], staged[i + 24u]);
 }
 
 // The weights of a query's keys; none for those beyond the last, whose scores are the last one's.
@@ -149,7 +130,10 @@ fn main(
             stage(lane, 0u, head, first_query, start, false);
             stage(lane, TILE * CHUNK, head + width, first_key, start, false);
             workgroupBarrier();
-            scores = add_scores(scores, local, min(CHUNK, quads - start));
+            for (var d = 0u; d < min(CHUNK, quads - start); d++) {
+                let keys = staged_at(TILE * CHUNK + place(d, local.x));
+                scores = add_products(scores, staged_at(place(d, local.y)), transpose(keys));
+            }
         }
         let key = first_key + local.x;
         let valid = vec4u(key, key + 8u, key + 16u, key + 24u) < vec4u(tokens);
@@ -183,25 +167,10 @@ fn main(
         right = mat4x4f(right[0] * kept.x, right[1] * kept.y, right[2] * kept.z, right[3] * kept.w);
         for (var x = 0u; x < 8u; x++) {
             let row = place(x, local.y);
-            let p0 = weights[row];
-            let p1 = weights[row + 8u];
-            let p2 = weights[row + 16u];
-            let p3 = weights[row + 24u];
-            let values = values_of(0u, x, local.x);
-            left = mat4x4f(
-                add_products(left[0], p0, values),
-                add_products(left[1], p1, values),
-                add_products(left[2], p2, values),
-                add_products(left[3], p3, values),
-            );
+            let rows = mat4x4f(weights[row], weights[row + 8u], weights[row + 16u], weights[row + 24u]);
+            left = add_products(left, rows, staged_at(place(local.x, x)));
             if BOTH {
-                let more = values_of(TILE * CHUNK, x, local.x);
-                right = mat4x4f(
-                    add_products(right[0], p0, more),
-                    add_products(right[1], p1, more),
-                    add_products(right[2], p2, more),
-                    add_products(right[3], p3, more),
-                );
+                right = add_products(right, rows, staged_at(TILE * CHUNK + place(local.x, x)));
             }
         }
     }

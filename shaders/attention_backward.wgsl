@@ -80,22 +80,15 @@ fn products(group: vec3u, local: vec3u, rows: vec2u, columns: vec2u) -> mat4x4f 
         stage(group, lane, TILE * CHUNK, columns.x, columns.y, start);
         workgroupBarrier();
         for (var d = 0u; d < min(CHUNK, quads - start); d++) {
-            let row = place(d, local.y);
-            let others = transpose(column_of(TILE * CHUNK, local.x, d));
-            sums = mat4x4f(
-                add_products(sums[0], staged[row], others),
-                add_products(sums[1], staged[row + 8u], others),
-                add_products(sums[2], staged[row + 16u], others),
-                add_products(sums[3], staged[row + 24u], others),
-            );
+            let others = staged_at(TILE * CHUNK + place(d, local.x));
+            sums = add_products(sums, staged_at(place(d, local.y)), transpose(others));
         }
     }
     return sums;
 }
 
-// Vec4 d of tokens x, x + 8, x + 16 and x + 24 of a tile.
-fn column_of(tile: u32, x: u32, d: u32) -> mat4x4f {
-    let i = tile + place(d, x);
+// What lies at `i` in `staged` and 8, 16 and 24 further: of a tile, vec4s of rows that are 8 apart.
+fn staged_at(i: u32) -> mat4x4f {
     return mat4x4f(staged[i], staged[i + 8u], staged[i + 16u], staged[i + 24u]);
 }
 
@@ -104,13 +97,8 @@ fn add_tile(sums: mat4x4f, local: vec3u, tile: u32) -> mat4x4f {
     var result = sums;
     for (var x = 0u; x < 8u; x++) {
         let row = place(x, local.y);
-        let column = column_of(tile, x, local.x);
-        result = mat4x4f(
-            add_products(result[0], pairs[row], column),
-            add_products(result[1], pairs[row + 8u], column),
-            add_products(result[2], pairs[row + 16u], column),
-            add_products(result[3], pairs[row + 24u], column),
-        );
+        let rows = mat4x4f(pairs[row], pairs[row + 8u], pairs[row + 16u], pairs[row + 24u]);
+        result = add_products(result, rows, staged_at(tile + place(local.x, x)));
     }
     return result;
 }

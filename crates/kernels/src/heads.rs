@@ -37,7 +37,7 @@ impl Heads {
         })
     }
 
-    /// Workgroups along the tokens of a head, for the portable kernels.
+    /// Workgroups of the portable kernels for a head: along its tokens, and its columns.
     pub(crate) fn tiles(&self) -> usize {
         let [tokens, columns] = TILE;
         self.tokens.div_ceil(tokens) * self.head_dim.div_ceil(columns)

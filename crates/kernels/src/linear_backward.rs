@@ -30,7 +30,7 @@ impl LinearBackward<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         self.check()?;
         let variant = self.product().variant(stream)?;
-        if variant.sums() { self.launch_variant(stream, variant) } else { self.launch_apart(stream, variant) }
+        if variant.sums() { self.launch_together(stream, variant) } else { self.launch_apart(stream, variant) }
     }
 
     /// Checks the shapes and launches this variant of the product with the sums in it, [`Variant::Subgroup`] or
@@ -42,6 +42,10 @@ impl LinearBackward<'_> {
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         self.check()?;
         shape::ensure(&KERNEL, variant.sums(), || format!("{variant:?} has no sums of columns"))?;
+        self.launch_together(stream, variant)
+    }
+
+    fn launch_together(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         let [_, _, columns] = self.sizes;
         let (out, accumulate) = self.out_bias;
         let slices = variant.slices(stream);

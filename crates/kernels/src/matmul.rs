@@ -343,22 +343,21 @@ impl MatMul<'_> {
             (saved_of, parameters.save) = (Some(sums), SUMS);
         }
         let flag = |set: bool| f64::from(u8::from(set));
-        let mut constants = vec![
+        let [tile_columns, tile_rows] = tile;
+        let constants = [
             ("A_TRANSPOSED", flag(self.layout == Layout::ATransposed)),
             ("B_TRANSPOSED", flag(self.layout == Layout::BTransposed)),
             ("EPILOGUE", f64::from(epilogue)),
+            // `matmul_wide` has it alone: an invocation makes 8 × 8.
+            ("SIDE", (tile_columns / 8) as f64),
         ];
-        if let Variant::Wide { tile, .. } = variant {
-            // An invocation makes 8 × 8.
-            constants.push(("SIDE", tile.side() as f64 / 8.0));
-        }
+        let constants = if matches!(variant, Variant::Wide { .. }) { &constants[..] } else { &constants[..3] };
         let saved = saved_of.unwrap_or(&unused);
-        let [tile_columns, tile_rows] = tile;
         stream.launch(&Launch {
             kernel,
             parameters,
             buffers: &[self.a, self.b, bias_of, residual_of, modulation_of, self.out, saved],
-            constants: &constants,
+            constants,
             workgroups: [
                 shape::dimension(kernel, "n", n.div_ceil(tile_columns))?,
                 shape::dimension(kernel, "m", m.div_ceil(tile_rows))?,

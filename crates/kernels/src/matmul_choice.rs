@@ -58,18 +58,16 @@ impl MatMul<'_> {
     /// As [`MatMul::launch_variant`].
     pub fn fastest_variant(&self, stream: &mut Stream) -> Result<Variant> {
         let slices = self.slices();
-        let mut candidates =
-            vec![Variant::Wide { tile: Tile::Side64, slices }, Variant::Wide { tile: Tile::Side128, slices }];
-        // Fewer sums an invocation, for GPUs with few registers. Where the gradient of a bias is made in the product, the
-        // bits of that must not depend on what is the fastest.
-        if slices == 1 && self.layout != Layout::ATransposed {
-            candidates.push(Variant::Portable);
-        }
+        let [small, large] = [Tile::Side64, Tile::Side128].map(|tile| Variant::Wide { tile, slices });
+        // The last has fewer sums an invocation, for GPUs with few registers. It has no slices; and where the gradient of a
+        // bias is made in the product, the bits of that must not depend on what is the fastest.
+        let candidates = [small, large, Variant::Portable];
+        let count = if slices == 1 && self.layout != Layout::ATransposed { 3 } else { 2 };
         // Sizes to the next smaller power of two: a last batch that is smaller need not be measured too.
         let [m, n, k] = [self.m, self.n, self.k].map(|size| size.checked_ilog2().unwrap_or(0));
         let mut out = None;
         let key = (WIDE_KERNEL.name, [m, n, k, self.layout as u32]);
-        let fastest = match stream.fastest(key, candidates.len(), |stream, i| {
+        let fastest = match stream.fastest(key, count, |stream, i| {
             let out = match &out {
                 Some(out) => out,
                 None => out.insert(stream.allocate(shape::volume(&WIDE_KERNEL, &[self.m, self.n])?)?),

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 use runtime::{Buffer, Device, MatrixSize, Stream};
 
 use super::fence::Fence;
-use super::{Kind, Observation, SHADERS, Tolerance, devices, half_devices};
+use super::{Kind, Observation, SHADERS, Tolerance, adapter_as_hardware, devices, half_devices};
 
 /// Results that are all smaller, such as those of denormals, are recorded with their absolute error: devices
 /// may take them for zero, and the relative error would be 1.
@@ -16,6 +16,13 @@ const NOTHING: f64 = 1e-30;
 /// Runs a test on the CPU, then on the adapter.
 pub fn on_each_device(test: impl Fn(&mut Bench)) {
     for device in devices() {
+        test(&mut Bench::new(&device, None));
+    }
+}
+
+/// Runs a test on the adapter taken for hardware, where kernels choose the variants that hardware gets.
+pub fn on_hardware(test: impl Fn(&mut Bench)) {
+    if let Some(device) = adapter_as_hardware() {
         test(&mut Bench::new(&device, None));
     }
 }

@@ -38,18 +38,31 @@ pub fn devices() -> Vec<Device> {
         let cpu = Device::open(&DeviceOptions::cpu());
         devices.push(cpu.unwrap_or_else(|error| panic!("the CPU does not open: {error}")));
     }
+    devices.extend(adapter(options));
+    devices
+}
+
+/// The software adapter taken for hardware; nothing, which is said, where it is missing and [`WITHOUT_GPU`] is 1.
+///
+/// # Panics
+/// Where the adapter is missing otherwise.
+pub fn adapter_as_hardware() -> Option<Device> {
+    adapter(|name| DeviceOptions { as_hardware: true, ..options(name) })
+}
+
+fn adapter(options: impl Fn(&str) -> DeviceOptions) -> Option<Device> {
     let name = env::var(ADAPTER).unwrap_or_else(|_| DEFAULT_ADAPTER.into());
     match Device::open(&options(&name)) {
-        Ok(device) => devices.push(device),
+        Ok(device) => Some(device),
         Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => {
             report_skip(format_args!("no adapter `{name}`, so only the CPU was tested"));
+            None
         }
         Err(error) => panic!(
             "half of the kernel tests cannot run: {error}. Install a software Vulkan driver (Debian, Ubuntu: apt install \
              mesa-vulkan-drivers), or name another adapter in {ADAPTER}, or set {WITHOUT_GPU}=1 to test the CPU alone"
         ),
     }
-    devices
 }
 
 /// The same for kernels of reduced precision; without the adapter, which is said, where it has none or

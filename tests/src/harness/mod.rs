@@ -8,9 +8,10 @@ mod observations;
 mod tolerance;
 mod values;
 
-pub use bench::{Bench, for_half_kernel, for_kernel, on_each_device};
+pub use bench::{Bench, for_half_kernel, for_kernel, on_each_device, on_hardware};
 pub use devices::{
-    ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, devices, half_devices, report_skip,
+    ADAPTER, REQUIRED, SHADER_FOLDER, SHADERS, WITHOUT_CPU, WITHOUT_GPU, adapter_as_hardware, devices, half_devices,
+    report_skip,
 };
 pub use observations::{FOLDER, Kind, Observation};
 pub use tolerance::Tolerance;

@@ -13,17 +13,11 @@ pub fn constants(kernel: &Kernel) -> Vec<Constants> {
         | "matmul_subgroup"
         | "matmul_f16"
         | "matmul_cooperative_8"
-        | "matmul_cooperative_16" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
-            .into_iter()
-            .flat_map(|layout| (0..=5).map(move |epilogue| product(layout, epilogue)))
-            .collect(),
-        "matmul_wide" => [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
-            .into_iter()
-            .flat_map(|layout| [8.0, 16.0].map(|side| (layout, side)))
-            .flat_map(|(layout, side)| {
-                (0..=5).map(move |epilogue| [product(layout, epilogue), vec![("SIDE", side)]].concat())
-            })
-            .collect(),
+        | "matmul_cooperative_16" => products().collect(),
+        "matmul_wide" => {
+            let sides = [8.0, 16.0].map(|side| vec![("SIDE", side)]);
+            products().flat_map(|product| sides.clone().map(|side| [product.clone(), side].concat())).collect()
+        }
         "attention" | "attention_backward" => [0.0, 1.0].map(|both| vec![("BOTH", both)]).into(),
         "attention_subgroup" => (1..=8).map(|eights| vec![("EIGHTS", f64::from(eights))]).collect(),
         _ => vec![Constants::new()],
@@ -31,6 +25,8 @@ pub fn constants(kernel: &Kernel) -> Vec<Constants> {
 }
 
 /// Whether a and b are transposed, and the epilogue.
-fn product((a, b): (f64, f64), epilogue: u32) -> Constants {
-    vec![("A_TRANSPOSED", a), ("B_TRANSPOSED", b), ("EPILOGUE", f64::from(epilogue))]
+fn products() -> impl Iterator<Item = Constants> {
+    [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)].into_iter().flat_map(|(a, b)| {
+        (0..=5).map(move |epilogue| vec![("A_TRANSPOSED", a), ("B_TRANSPOSED", b), ("EPILOGUE", f64::from(epilogue))])
+    })
 }

@@ -1,6 +1,6 @@
 //! Group N: the gradients of a Linear's weight and bias in one launch.
 
-use kernels::LinearBackward;
+use kernels::{LinearBackward, Variant};
 use proptest::prelude::any;
 use runtime::Stream;
 use tests::harness::{Bench, Tolerance, Values, on_each_device};
@@ -17,7 +17,7 @@ type LaunchBackward = fn(&LinearBackward<'_>, &mut Stream) -> runtime::Result<()
 /// rows, in and out; whether the gradients of weight and bias are added to what is there; the seed.
 type Case = ([usize; 3], [bool; 2], u64);
 
-fn linear_backward_trial(launch: LaunchBackward, ([rows, inner, out], add, seed): Case) -> Trial {
+pub(super) fn linear_backward_trial(launch: LaunchBackward, ([rows, inner, out], add, seed): Case) -> Trial {
     let mut values = Values::new(seed);
     let (x, upstream) = (values.normal(rows * inner), values.normal(rows * out));
     let [weight, bias] = [out * inner, out].map(|len| values.normal(len));
@@ -83,6 +83,8 @@ fn linear_backward() {
             out_bias: (bias, false),
         };
         refuses_buffers!(bench, of(&weight, &bias), LinearBackward { x, upstream });
+        let launched = of(&weight, &bias).launch_variant(&mut bench.stream, Variant::Portable);
+        expect_refusal(launched, "a variant without sums", &["Portable"]);
         let mut refuses = |backward: LinearBackward<'_>, what: &str, said: &[&str]| {
             expect_refusal(backward.launch(&mut bench.stream), what, said);
         };

@@ -1,10 +1,10 @@
 //! What is chosen for a device: by measuring, and by its kind.
 
 use kernels::{Epilogue, Fill, Layout, LinearBackward, MatMul, Tile, Variant};
-use runtime::{Buffer, Device, DeviceOptions, Error, Stream};
-use tests::harness::{Tolerance, Values, on_each_device};
-use tests::oracle::network as oracle;
+use runtime::{Buffer, Error, Stream};
+use tests::harness::{Values, on_each_device, on_hardware};
 
+use super::linear::linear_backward_trial;
 use super::refusals::expect_refusal;
 
 #[test]
@@ -69,7 +69,7 @@ fn variants_are_chosen_by_the_kind_of_device() {
         let subgroups = bench.has_subgroups();
         let of_vectors = chosen(&mut bench.stream, VECTORS, Layout::Plain, false);
         assert_eq!(chosen(&mut bench.stream, ODD, Layout::Plain, false), Variant::Portable);
-        let Some(adapter) = bench.stream.device().adapter().cloned() else {
+        let Some(adapter) = bench.stream.device().adapter() else {
             assert_eq!(of_vectors, Variant::Portable);
             return;
         };
@@ -77,16 +77,15 @@ fn variants_are_chosen_by_the_kind_of_device() {
         if adapter.software {
             assert_eq!(of_vectors, if subgroups { Variant::Subgroup } else { Variant::Register });
         }
-
-        let device =
-            Device::open(&DeviceOptions { as_hardware: true, ..DeviceOptions::adapter(&adapter.name) }).unwrap();
-        assert!(device.is_hardware_gpu() && !device.adapter().unwrap().software);
-        let mut stream = device.stream().unwrap();
-        assert_eq!(chosen(&mut stream, ODD, Layout::Plain, false), Variant::Portable);
+    });
+    on_hardware(|bench| {
+        let stream = &mut bench.stream;
+        assert!(stream.device().is_hardware_gpu() && !stream.device().adapter().unwrap().software);
+        assert_eq!(chosen(stream, ODD, Layout::Plain, false), Variant::Portable);
         // m must be whole vec4s where a lies along it, k where it does not.
-        assert_eq!(chosen(&mut stream, [63, 32, 16], Layout::ATransposed, false), Variant::Portable);
-        assert_eq!(chosen(&mut stream, [64, 32, 15], Layout::BTransposed, false), Variant::Portable);
-        let mut slices = |shape, layout, biased| match chosen(&mut stream, shape, layout, biased) {
+        assert_eq!(chosen(stream, [63, 32, 16], Layout::ATransposed, false), Variant::Portable);
+        assert_eq!(chosen(stream, [64, 32, 15], Layout::BTransposed, false), Variant::Portable);
+        let mut slices = |shape, layout, biased| match chosen(stream, shape, layout, biased) {
             Variant::Wide { slices, .. } => slices,
             // The fastest may be this one, where there are no slices.
             Variant::Portable => 1,
@@ -102,42 +101,16 @@ fn variants_are_chosen_by_the_kind_of_device() {
         for [m, n, k] in [[1 << 62, 1 << 62, 4], [1 << 31, 1 << 31, 1 << 31], [4, 4, 0]] {
             let product =
                 MatMul { a: &x, b: &x, out: &x, layout: Layout::Plain, m, n, k, epilogue: Epilogue::Overwrite };
-            expect_refusal(product.launch(&mut stream), format!("sizes of {m}, {n}, {k}"), &["shape"]);
+            expect_refusal(product.launch(stream), format!("sizes of {m}, {n}, {k}"), &["shape"]);
         }
     });
 }
 
-/// What launches choose by themselves on hardware, with slices among it, is right, and the same each time.
+/// What a launch chooses by itself on hardware: the gradients of a Linear in 12 slices, with sums.
 #[test]
 fn what_hardware_is_given_is_right() {
-    on_each_device(|bench| {
-        let Some(adapter) = bench.stream.device().adapter() else { return };
-        let options = DeviceOptions { as_hardware: true, ..DeviceOptions::adapter(&adapter.name) };
-        let sizes = [1568, 64, 128];
-        let [rows, inner, out] = sizes;
-        let mut values = Values::new(9);
-        let (x, upstream) = (values.normal(rows * inner), values.normal(rows * out));
-        let bits = [0; 2].map(|_| {
-            let mut stream = Device::open(&options).unwrap().stream().unwrap();
-            let [on_x, on_upstream] = [&x, &upstream].map(|values| stream.upload(values).unwrap());
-            let [weight, bias] = [out * inner, out].map(|len| stream.allocate(len).unwrap());
-            let (out_weight, out_bias) = ((&weight, false), (&bias, false));
-            LinearBackward { x: &on_x, upstream: &on_upstream, sizes, out_weight, out_bias }
-                .launch(&mut stream)
-                .unwrap();
-            [weight, bias].map(|buffer| stream.read::<f32>(&buffer).unwrap())
-        });
-        let product = oracle::matmul(oracle::Layout::TN, &upstream, &x, [out, inner, rows]);
-        let tolerance = Tolerance::sum(rows);
-        for (got, want) in bits[0].iter().zip([product, oracle::column_sum(&upstream, out, 1.0)]) {
-            for (got, want) in got.iter().zip(want) {
-                let allowed = tolerance.absolute + tolerance.relative * want.abs();
-                assert!((f64::from(*got) - want).abs() <= allowed, "{got}, the oracle says {want}");
-            }
-        }
-        for (one, two) in bits[0].iter().zip(&bits[1]) {
-            assert!(one.iter().zip(two).all(|(a, b)| a.to_bits() == b.to_bits()), "not the same again");
-        }
+    on_hardware(|bench| {
+        linear_backward_trial(|backward, stream| backward.launch(stream), ([1568, 64, 128], [true; 2], 9)).check(bench);
     });
 }
 
