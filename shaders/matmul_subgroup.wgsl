@@ -2,8 +2,8 @@
 // contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
 // or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round.
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
-// Where A_TRANSPOSED it also sums the columns of a, (m), into `saved` if `save` is 2: the gradient of a Linear's bias
-// beside that of its weight, for no load more.
+// Where A_TRANSPOSED it also sums the columns of a, (m), if `save` is 2: out gets them behind the product, the gradient of a
+// Linear's bias behind that of its weight, for no load more.
 //
 // Tiling: an invocation makes 32 rows × 4 columns of out in eight named accumulators of four rows each. All
 // lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
@@ -72,8 +72,14 @@ fn store(row: u32, column: u32, product: vec4f) {
 
 // Sums of four columns of a.
 fn store_sum(quad: u32, sum: vec4f) {
-    if quad < parameters.m / 4u {
-        saved[quad] = sum;
+    if quad >= parameters.m / 4u {
+        return;
+    }
+    let i = parameters.m * (parameters.n / 4u) + quad;
+    if EPILOGUE == 1u {
+        out[i] += sum;
+    } else {
+        out[i] = sum;
     }
 }
 

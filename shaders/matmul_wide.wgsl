@@ -1,7 +1,8 @@
 // Matrix product with a fused epilogue, for hardware GPUs: same contract and bindings as matmul.wgsl, in tiles of more
 // sums an invocation, and in slices of k where out has too few tiles to fill the device.
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
-// With `save` = 2 and A_TRANSPOSED, saved gets the sums of a's columns, (m): the gradient of a bias beside that of a weight.
+// With `save` = 2 and A_TRANSPOSED, out also gets the sums of a's columns, (m), behind the product: the gradient of a bias
+// behind that of its weight.
 //
 // Tiling: a workgroup of SIDE × SIDE makes a tile of 8·SIDE × 8·SIDE of out, an invocation 8 × 8 of it in four matrices of
 // sums: rows 4y .. 4y+3 of either half of the tile, columns likewise. A step takes 16 of k through workgroup memory
@@ -102,6 +103,11 @@ fn until(end: u32, k: u32, block: mat4x4f) -> mat4x4f {
     );
 }
 
+// Where what a slice stores begins in `out`, in vec4s.
+fn first_of(slice: u32) -> u32 {
+    return slice * (parameters.m * (parameters.n / 4u) + select(0u, parameters.m / 4u, parameters.save == 2u));
+}
+
 // `column` and `columns` count vec4s.
 fn store(row: u32, column: u32, product: vec4f, slice: u32) {
     let columns = parameters.n / 4u;
@@ -110,7 +116,7 @@ fn store(row: u32, column: u32, product: vec4f, slice: u32) {
     }
     let i = row * columns + column;
     if EPILOGUE == 0u {
-        out[slice * parameters.m * columns + i] = product;
+        out[first_of(slice) + i] = product;
         return;
     }
     if EPILOGUE == 1u {
@@ -251,8 +257,13 @@ fn main(
         workgroupBarrier();
         let line = first_row / 4u + lane;
         if lane < 2u * SIDE && line < parameters.m / 4u {
-            saved[group.z * (parameters.m / 4u) + line] =
-                tiles[lane] + tiles[lane + 2u * SIDE] + tiles[lane + 4u * SIDE] + tiles[lane + 6u * SIDE];
+            let i = first_of(group.z) + parameters.m * (parameters.n / 4u) + line;
+            let sum = tiles[lane] + tiles[lane + 2u * SIDE] + tiles[lane + 4u * SIDE] + tiles[lane + 6u * SIDE];
+            if EPILOGUE == 1u {
+                out[i] += sum;
+            } else {
+                out[i] = sum;
+            }
         }
     }
 }

@@ -1,11 +1,26 @@
 //! All parameters of a model in one arena, and their gradients in another of the same layout.
 
+use std::ops::Range;
+
 use kernels::Fill;
 use runtime::{ALIGNMENT, Buffer, Result, Stream};
 
-/// A parameter of a [`Parameters`] arena, by its place in the list it was made of.
+/// A parameter of a [`Parameters`] arena, or neighbours that are used as one, by their places in the list it was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter(usize);
+pub struct Parameter {
+    first: usize,
+    count: usize,
+}
+
+impl Parameter {
+    fn single(index: usize) -> Self {
+        Self { first: index, count: 1 }
+    }
+
+    fn range(self) -> Range<usize> {
+        self.first..self.first + self.count
+    }
+}
 
 /// A parameter's name and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +73,18 @@ impl Parameters {
     /// Where no parameter has it: names come from the same program as the specs.
     pub fn named(&self, name: &str) -> Parameter {
         match self.specs.iter().position(|spec| spec.name == name) {
-            Some(index) => Parameter(index),
+            Some(index) => Parameter::single(index),
             None => unreachable!("no parameter is named {name}"),
         }
+    }
+
+    /// Two parameters as one that has the rows of both, where the second follows the first in the arena without any room
+    /// between them and their rows are of one length.
+    pub fn joined(&self, first: Parameter, second: Parameter) -> Option<Parameter> {
+        let row_len = |parameter: Parameter| self.value(parameter).len() / self.rows(parameter);
+        let adjacent = self.value(first).joined(&self.value(second)).is_some();
+        (adjacent && row_len(first) == row_len(second))
+            .then_some(Parameter { first: first.first, count: first.count + second.count })
     }
 
     /// The number of elements of all parameters.
@@ -78,9 +102,9 @@ impl Parameters {
         self.part(&self.values, parameter)
     }
 
-    /// The dimensions of one parameter.
-    pub fn shape(&self, parameter: Parameter) -> &[usize] {
-        &self.specs[parameter.0].shape
+    /// The first dimension of one parameter.
+    pub fn rows(&self, parameter: Parameter) -> usize {
+        self.specs[parameter.range()].iter().map(|spec| spec.shape[0]).sum()
     }
 
     /// Another arena of this layout: gradients, moments, an average.
@@ -123,9 +147,9 @@ impl Parameters {
         Self { values, ..self.clone() }
     }
 
-    fn part(&self, arena: &Buffer, Parameter(index): Parameter) -> Buffer {
-        let start = self.offsets[index];
-        arena.slice(start..start + self.specs[index].len())
+    fn part(&self, arena: &Buffer, parameter: Parameter) -> Buffer {
+        let (first, last) = (parameter.first, parameter.first + parameter.count - 1);
+        arena.slice(self.offsets[first]..self.offsets[last] + self.specs[last].len())
     }
 }
 
@@ -176,7 +200,10 @@ impl Gradients {
 
     /// Where the gradient of a parameter goes, and whether it has to be added to what is there.
     pub(crate) fn target(&mut self, parameters: &Parameters, parameter: Parameter) -> (Buffer, bool) {
-        let accumulate = std::mem::replace(&mut self.written[parameter.0], true);
+        let written = &mut self.written[parameter.range()];
+        let accumulate = written[0];
+        assert!(written.iter().all(|part| *part == accumulate), "what is used as one is never used in parts");
+        written.fill(true);
         (parameters.part(&self.arena, parameter), accumulate)
     }
 
@@ -189,7 +216,7 @@ impl Gradients {
     pub(crate) fn finish(&mut self, stream: &mut Stream, parameters: &Parameters) -> Result<()> {
         for (index, written) in self.written.iter().enumerate() {
             if !written {
-                let out = parameters.part(&self.arena, Parameter(index));
+                let out = parameters.part(&self.arena, Parameter::single(index));
                 Fill { out: &out, value: 0.0 }.launch(stream)?;
             }
         }

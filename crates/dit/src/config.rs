@@ -152,7 +152,8 @@ impl Config {
         self.channels * self.patch * self.patch
     }
 
-    /// Names and shapes of all parameters, in the order of their arena.
+    /// Names and shapes of all parameters, in the order of their arena: the Linears of adaLN, which are all given the same,
+    /// side by side, so that they can be used as one.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let d = self.width;
         let mut specs = Vec::new();
@@ -170,12 +171,22 @@ impl Config {
             linear(&format!("blocks.{block}.attn.proj"), &[d, d]);
             linear(&format!("blocks.{block}.mlp.fc1"), &[MLP_RATIO * d, d]);
             linear(&format!("blocks.{block}.mlp.fc2"), &[d, MLP_RATIO * d]);
-            linear(&format!("blocks.{block}.adaLN_modulation.1"), &[6 * d, d]);
         }
         linear("final_layer.linear", &[self.patch_size(), d]);
-        linear("final_layer.adaLN_modulation.1", &[2 * d, d]);
+        for (name, chunks) in self.modulations() {
+            add(&format!("{name}.weight"), &[chunks * d, d]);
+        }
+        for (name, chunks) in self.modulations() {
+            add(&format!("{name}.bias"), &[chunks * d]);
+        }
         add("y_embedder.embedding_table.weight", &[self.classes + 1, d]);
         specs
+    }
+
+    /// Names of the Linears of adaLN, in order, and the chunks of D that each makes.
+    pub(crate) fn modulations(&self) -> impl Iterator<Item = (String, usize)> {
+        let blocks = (0..self.depth).map(|block| (format!("blocks.{block}.adaLN_modulation.1"), 6));
+        blocks.chain([("final_layer.adaLN_modulation.1".to_owned(), 2)])
     }
 }
 

@@ -30,6 +30,7 @@ mod config;
 mod initial;
 mod interchange;
 mod model;
+mod modulation;
 mod positions;
 mod weights;
 

@@ -2,9 +2,10 @@
 
 use autograd::{Activation, Parameter, Parameters, Tape, Variable};
 use kernels::{Heads, PatchOrder, Patchify, TimeFeatures};
-use runtime::{Buffer, Result, Stream};
+use runtime::{Buffer, Device, Result, Stream};
 
 use crate::config::{EPSILON, TIME_FEATURES};
+use crate::modulation::{Modulation, Modulations};
 use crate::{Config, Weights, initial, positions};
 
 /// A diffusion transformer on a device.
@@ -34,7 +35,7 @@ pub struct Input<'a> {
 }
 
 /// The weight and the bias of a Linear.
-type Linear = [Parameter; 2];
+pub(crate) type Linear = [Parameter; 2];
 
 /// Where the parameters are in their arena.
 #[derive(Clone, Debug)]
@@ -44,7 +45,8 @@ struct Handles {
     labels: Parameter,
     blocks: Vec<Block>,
     last: Linear,
-    last_modulation: Linear,
+    /// Of each block, then of the final layer.
+    modulations: Modulations,
 }
 
 #[derive(Clone, Debug)]
@@ -53,11 +55,10 @@ struct Block {
     projection: Linear,
     fc1: Linear,
     fc2: Linear,
-    modulation: Linear,
 }
 
 impl Handles {
-    fn new(parameters: &Parameters, depth: usize) -> Self {
+    fn new(device: &Device, parameters: &Parameters, config: &Config) -> Self {
         let linear = |name: &str| ["weight", "bias"].map(|part| parameters.named(&format!("{name}.{part}")));
         let block = |index: usize| {
             let linear = |name: &str| linear(&format!("blocks.{index}.{name}"));
@@ -66,16 +67,15 @@ impl Handles {
                 projection: linear("attn.proj"),
                 fc1: linear("mlp.fc1"),
                 fc2: linear("mlp.fc2"),
-                modulation: linear("adaLN_modulation.1"),
             }
         };
         Self {
             patches: linear("x_embedder.proj"),
             time: ["t_embedder.mlp.0", "t_embedder.mlp.2"].map(linear),
             labels: parameters.named("y_embedder.embedding_table.weight"),
-            blocks: (0..depth).map(block).collect(),
+            blocks: (0..config.depth).map(block).collect(),
             last: linear("final_layer.linear"),
-            last_modulation: linear("final_layer.adaLN_modulation.1"),
+            modulations: Modulations::new(device, parameters, config.modulations().map(|(name, _)| linear(&name))),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Dit {
         let positions = stream.upload(positions)?;
         let frequencies =
             stream.upload(&positions::time_frequencies(TIME_FEATURES / 2, config.variant.frequency_steps))?;
-        let handles = Handles::new(&parameters, config.depth);
+        let handles = Handles::new(stream.device(), &parameters, &config);
         Ok(Self { config, parameters, handles, positions, frequencies })
     }
 
@@ -147,14 +147,15 @@ impl Dit {
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn forward(&self, tape: &mut Tape<'_>, input: &Input<'_>) -> Result<Variable> {
-        let Config { side, channels, patch, width, .. } = self.config;
+        let Config { side, channels, patch, width, depth, .. } = self.config;
         let condition = self.condition(tape, input)?;
+        let modulations = self.handles.modulations.forward(tape, &condition)?;
         let mut x = self.embed(tape, input)?;
-        for block in &self.handles.blocks {
-            x = self.block(tape, &x, &condition, block)?;
+        for (block, modulation) in self.handles.blocks.iter().zip(&modulations) {
+            x = self.block(tape, &x, modulation, block)?;
         }
-        let modulation = tape.linear(&condition, self.handles.last_modulation, Activation::Identity)?;
-        let x = tape.layer_norm_modulate(&x, &modulation, 0, width, EPSILON)?;
+        let Modulation { value, column } = &modulations[depth];
+        let x = tape.layer_norm_modulate(&x, value, *column, column + width, EPSILON)?;
         let patches = tape.linear(&x, self.handles.last, Activation::Identity)?;
         tape.unpatchify(&patches, channels, side, patch)
     }
@@ -201,11 +202,11 @@ impl Dit {
         tape.add_positions(x, &self.positions, config.tokens())
     }
 
-    fn block(&self, tape: &mut Tape<'_>, x: &Variable, condition: &Variable, block: &Block) -> Result<Variable> {
+    fn block(&self, tape: &mut Tape<'_>, x: &Variable, modulation: &Modulation, block: &Block) -> Result<Variable> {
         let width = self.config.width;
         // Chunks of the modulation: shift, scale and gate of attention, then those of the MLP.
-        let chunk = |index: usize| index * width;
-        let modulation = tape.linear(condition, block.modulation, Activation::Identity)?;
+        let chunk = |index: usize| modulation.column + index * width;
+        let modulation = &modulation.value;
 
         let heads = Heads {
             batch: modulation.rows(),
@@ -213,12 +214,12 @@ impl Dit {
             heads: self.config.heads,
             head_dim: width / self.config.heads,
         };
-        let h = tape.layer_norm_modulate(x, &modulation, chunk(0), chunk(1), EPSILON)?;
+        let h = tape.layer_norm_modulate(x, modulation, chunk(0), chunk(1), EPSILON)?;
         let qkv = tape.linear(&h, block.qkv, Activation::Identity)?;
         let h = tape.attention(&qkv, heads)?;
-        let x = tape.gated_linear(&h, block.projection, x, &modulation, chunk(2))?;
+        let x = tape.gated_linear(&h, block.projection, x, modulation, chunk(2))?;
 
-        let h = tape.layer_norm_modulate(&x, &modulation, chunk(3), chunk(4), self.config.variant.mlp_epsilon)?;
-        tape.feed_forward(&h, [block.fc1, block.fc2], &x, &modulation, chunk(5))
+        let h = tape.layer_norm_modulate(&x, modulation, chunk(3), chunk(4), self.config.variant.mlp_epsilon)?;
+        tape.feed_forward(&h, [block.fc1, block.fc2], &x, modulation, chunk(5))
     }
 }

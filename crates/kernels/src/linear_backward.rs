@@ -1,6 +1,6 @@
 //! The gradients of a Linear's weight and bias.
 
-use runtime::{Buffer, Result, Stream};
+use runtime::{Buffer, Error, Result, Stream};
 
 use crate::matmul::{Epilogue, KERNEL, Layout, MatMul, Variant};
 use crate::{ColumnSum, shape};
@@ -17,41 +17,49 @@ pub struct LinearBackward<'a> {
     pub sizes: [usize; 3],
     /// (out, in): gets the weight's gradient, added to what is there if so told.
     pub out_weight: (&'a Buffer, bool),
-    /// (out): gets the bias' gradient, likewise.
+    /// (out): gets the bias' gradient, likewise. Fastest where it follows the weight's in memory, and both are added or none.
     pub out_bias: (&'a Buffer, bool),
 }
 
 impl LinearBackward<'_> {
-    /// Checks the shapes and launches the product that suits the device, with the sums in it where it has them, or else
-    /// both one after the other.
+    /// Checks the shapes and launches the product that suits the device; with the sums in it where it has them and both
+    /// gradients can be written as one, the bias' behind the weight's, or else both one after the other.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         self.check()?;
         let variant = self.product().variant(stream)?;
-        if variant.sums() { self.launch_together(stream, variant) } else { self.launch_apart(stream, variant) }
+        match self.out().filter(|_| variant.sums()) {
+            Some(out) => self.launch_together(stream, variant, &out),
+            None => self.launch_apart(stream, variant),
+        }
     }
 
     /// Checks the shapes and launches this variant of the product with the sums in it, [`Variant::Subgroup`] or
-    /// [`Variant::Wide`]. They are then stored where they belong: most likely in the memory that the weight's gradient is
-    /// in, and a launch may not write to that twice.
+    /// [`Variant::Wide`].
     ///
     /// # Errors
-    /// As [`MatMul::launch_variant`]; [`runtime::Error::Shape`] too for another variant.
+    /// As [`MatMul::launch_variant`]; [`runtime::Error::Shape`] too for another variant, and where the two gradients cannot
+    /// be written as one.
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         self.check()?;
         shape::ensure(&KERNEL, variant.sums(), || format!("{variant:?} has no sums of columns"))?;
-        self.launch_together(stream, variant)
+        let Some(out) = self.out() else {
+            let message = "the gradient of the bias does not follow that of the weight in memory".into();
+            return Err(Error::Shape { kernel: KERNEL.name, message });
+        };
+        self.launch_together(stream, variant, &out)
     }
 
-    fn launch_together(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
-        let [_, _, columns] = self.sizes;
-        let (out, accumulate) = self.out_bias;
-        let slices = variant.slices(stream);
-        let sums = stream.allocate(shape::volume(&KERNEL, &[slices, columns])?)?;
-        self.product().launch_with_sums(stream, variant, Some(&sums))?;
-        ColumnSum { x: &sums, out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)
+    /// Both gradients, where the same is done with them and the bias' follows the weight's in memory.
+    fn out(&self) -> Option<Buffer> {
+        let ((weight, add_to_weight), (bias, add_to_bias)) = (self.out_weight, self.out_bias);
+        weight.joined(bias).filter(|_| add_to_weight == add_to_bias)
+    }
+
+    fn launch_together(&self, stream: &mut Stream, variant: Variant, out: &Buffer) -> Result<()> {
+        MatMul { out, ..self.product() }.launch_with_sums(stream, variant, true)
     }
 
     fn launch_apart(&self, stream: &mut Stream, variant: Variant) -> Result<()> {

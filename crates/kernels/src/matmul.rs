@@ -20,7 +20,7 @@ parameters! {
     save: u32,
 }
 
-/// What `save` asks for beside the product: a·b + bias, as the epilogues have it, or the sums of a's columns.
+/// What `save` asks for beside the product: a·b + bias in `saved`, or the sums of a's columns behind the product in `out`.
 const SAVE: u32 = 1;
 const SUMS: u32 = 2;
 
@@ -241,12 +241,12 @@ impl MatMul<'_> {
     /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape, or
     /// does not run on the device.
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
-        self.launch_with_sums(stream, variant, None)
+        self.launch_with_sums(stream, variant, false)
     }
 
-    /// As [`MatMul::launch_variant`]; where [`Variant::sums`], in [`Layout::ATransposed`] also with the sums of a's columns
-    /// in each slice, (slices, m).
-    pub(crate) fn launch_with_sums(&self, stream: &mut Stream, variant: Variant, sums: Option<&Buffer>) -> Result<()> {
+    /// As [`MatMul::launch_variant`]; where [`Variant::sums`], in [`Layout::ATransposed`] also with the sums of a's columns,
+    /// (m), for which `out` then has room behind the product. What is done with that is done with them.
+    pub(crate) fn launch_with_sums(&self, stream: &mut Stream, variant: Variant, sums: bool) -> Result<()> {
         let slices = variant.slices(stream);
         if slices == 1 {
             return self.launch_slices(stream, variant, sums);
@@ -259,16 +259,22 @@ impl MatMul<'_> {
                 return Err(Error::Shape { kernel: WIDE_KERNEL.name, message });
             }
         };
-        shape::expect(&WIDE_KERNEL, "out", self.out, &[self.m, self.n])?;
-        let products = stream.allocate(shape::volume(&WIDE_KERNEL, &[slices, self.m, self.n])?)?;
+        let [rows, columns] = self.stored(sums);
+        shape::expect(&WIDE_KERNEL, "out", self.out, &[rows, columns])?;
+        let products = stream.allocate(shape::volume(&WIDE_KERNEL, &[slices, rows, columns])?)?;
         let product = MatMul { out: &products, epilogue: Epilogue::Overwrite, ..*self };
         product.launch_slices(stream, variant, sums)?;
-        let columns = self.m * self.n;
+        let columns = rows * columns;
         ColumnSum { x: &products, out: self.out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)
     }
 
+    /// The shape of what is stored: a sum for each row of the product lies behind it.
+    fn stored(&self, sums: bool) -> [usize; 2] {
+        [self.m, self.n + usize::from(sums)]
+    }
+
     /// The product, or that of each slice one after the other.
-    fn launch_slices(&self, stream: &mut Stream, variant: Variant, sums: Option<&Buffer>) -> Result<()> {
+    fn launch_slices(&self, stream: &mut Stream, variant: Variant, sums: bool) -> Result<()> {
         let (m, n, k, slices) = (self.m, self.n, self.k, variant.slices(stream));
         let (kernel, tile) = match variant {
             Variant::Portable => (&KERNEL, [64, 64]),
@@ -288,7 +294,8 @@ impl MatMul<'_> {
         })?;
         shape::expect(kernel, "a", self.a, &[m, k])?;
         shape::expect(kernel, "b", self.b, &[k, n])?;
-        shape::expect(kernel, "out", self.out, &[slices, m, n])?;
+        let [rows, columns] = self.stored(sums);
+        shape::expect(kernel, "out", self.out, &[slices, rows, columns])?;
         let mut parameters = Parameters {
             m: shape::dimension(kernel, "m", m)?,
             n: shape::dimension(kernel, "n", n)?,
@@ -338,9 +345,8 @@ impl MatMul<'_> {
             shape::expect(kernel, "saved", saved, &[m, n])?;
             parameters.save = SAVE;
         }
-        if let Some(sums) = sums {
-            shape::expect(kernel, "sums", sums, &[slices, m])?;
-            (saved_of, parameters.save) = (Some(sums), SUMS);
+        if sums {
+            parameters.save = SUMS;
         }
         let flag = |set: bool| f64::from(u8::from(set));
         let [tile_columns, tile_rows] = tile;
@@ -407,15 +413,15 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
         _ => None,
     };
     let into = if epilogue == 1 { Into::Add } else { Into::Overwrite };
-    let saved = saved.write();
+    let (out, sums) = out.write().split_at_mut(m * n);
     let to = match parameters.save {
         // The product goes where a·b + bias is wanted.
-        SAVE => Destination { out: &mut *saved, into, finish, beside: out.write() },
-        _ => Destination { out: out.write(), into, finish, beside: &mut [] },
+        SAVE => Destination { out: saved.write(), into, finish, beside: out },
+        _ => Destination { out, into, finish, beside: &mut [] },
     };
     product(unit, [m, k, n], a, b, to);
     if parameters.save == SUMS {
-        column_sums(a.data, saved, 1.0, false);
+        column_sums(a.data, sums, 1.0, epilogue == 1);
     }
 }
 

@@ -44,6 +44,12 @@ impl Buffer {
         Buffer { memory: self.memory.clone(), offset: self.offset + range.start, len: range.len() }
     }
 
+    /// This buffer and `next` as one, where `next` begins in the same memory where this one ends.
+    pub fn joined(&self, next: &Buffer) -> Option<Buffer> {
+        let adjacent = self.shares_memory_with(next) && self.offset + self.len == next.offset;
+        adjacent.then(|| Buffer { len: self.len + next.len, ..self.clone() })
+    }
+
     /// Whether another handle to any part of this memory exists: who would notice if it were overwritten.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.memory) > 1

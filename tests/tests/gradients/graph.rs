@@ -238,7 +238,7 @@ impl Nodes<'_, '_> {
     /// and wants its gradient.
     pub fn input(&mut self, name: &str) -> Variable {
         let linear = self.linear(name);
-        let rows = self.parameters.shape(linear[0])[1];
+        let rows = self.parameters.value(linear[0]).len() / self.parameters.rows(linear[0]);
         let identity = (0..rows * rows).map(|i| f32::from(u8::from(i / rows == i % rows))).collect::<Vec<_>>();
         let identity = self.constant(&identity, rows);
         self.tape.linear(&identity, linear, autograd::Activation::Identity).unwrap()

@@ -6,7 +6,7 @@ use tests::harness::{Bench, Tolerance, Values, for_half_kernel, for_kernel, on_e
 use tests::oracle::network::{self as oracle, add_bias};
 use tests::oracle::sum;
 
-use super::linear::linear_backward_cases;
+use super::linear::cases_together;
 use super::presets::presets;
 use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
@@ -374,10 +374,10 @@ pub fn matmul_wide() {
             matmul_cases(bench, variant, &[[4, 4, 4], [12, 36, 80], [68, 72, 100], [132, 260, 36]]);
             matmul_random(bench, variant);
         }
-        linear_backward_cases(bench, 4, |backward, stream| {
+        cases_together(bench, |backward, stream| {
             backward.launch_variant(stream, Variant::Wide { tile: Tile::Side64, slices: 3 })
         });
-        linear_backward_cases(bench, 4, |backward, stream| {
+        cases_together(bench, |backward, stream| {
             backward.launch_variant(stream, Variant::Wide { tile: Tile::Side128, slices: 1 })
         });
 
@@ -410,7 +410,7 @@ pub fn matmul_subgroup() {
     for_kernel("matmul_subgroup", |bench| {
         if bench.has_subgroups() {
             matmul_of_vec4s(bench, Variant::Subgroup);
-            linear_backward_cases(bench, 4, |backward, stream| backward.launch_variant(stream, Variant::Subgroup));
+            cases_together(bench, |backward, stream| backward.launch_variant(stream, Variant::Subgroup));
             return;
         }
         let x = bench.output(16);

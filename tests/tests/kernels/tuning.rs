@@ -4,7 +4,7 @@ use kernels::{Epilogue, Fill, Layout, LinearBackward, MatMul, Tile, Variant};
 use runtime::{Buffer, Error, Stream};
 use tests::harness::{Values, on_each_device, on_hardware};
 
-use super::linear::linear_backward_trial;
+use super::linear::{Memory, linear_backward_trial};
 use super::refusals::expect_refusal;
 
 #[test]
@@ -110,7 +110,10 @@ fn variants_are_chosen_by_the_kind_of_device() {
 #[test]
 fn what_hardware_is_given_is_right() {
     on_hardware(|bench| {
-        linear_backward_trial(|backward, stream| backward.launch(stream), ([1568, 64, 128], [true; 2], 9)).check(bench);
+        for memory in [Memory::Apart, Memory::Together] {
+            let case = ([1568, 64, 128], [true; 2], 9);
+            linear_backward_trial(|backward, stream| backward.launch(stream), memory, case).check(bench);
+        }
     });
 }
 
@@ -158,19 +161,20 @@ fn candidates_add_up_in_the_same_order() {
                 }
             }
         }
-        for (sizes, slices) in [([49, 16, 128], 1), ([257, 20, 100], 1), ([257, 132, 68], 3)] {
+        for (sizes, slices) in [([49, 16, 128], 1), ([257, 48, 100], 1), ([257, 144, 68], 3)] {
             let [rows, inner, out] = sizes;
             let mut values = Values::new(5);
             let [x, upstream] = [rows * inner, rows * out].map(|len| bench.upload(&values.normal(len)));
             let bits: Vec<Vec<u32>> = [Tile::Side64, Tile::Side128]
                 .into_iter()
                 .map(|tile| {
-                    let (weight, bias) = (bench.output(out * inner), bench.output(out));
+                    let both = bench.output(out * inner + out);
+                    let (weight, bias) = (both.slice(0..out * inner), both.slice(out * inner..both.len()));
                     let (out_weight, out_bias) = ((&weight, false), (&bias, false));
                     LinearBackward { x: &x, upstream: &upstream, sizes, out_weight, out_bias }
                         .launch_variant(&mut bench.stream, Variant::Wide { tile, slices })
                         .unwrap();
-                    [bench.read(&weight), bench.read(&bias)].concat()
+                    bench.read(&both)
                 })
                 .collect();
             assert_eq!(different(&bits[0], &bits[1]), 0, "{sizes:?} in {slices} on {}", bench.device);

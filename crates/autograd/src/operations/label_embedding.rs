@@ -12,7 +12,7 @@ impl Tape<'_> {
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn label_embedding(&mut self, x: &Variable, labels: &Buffer, table: Parameter) -> Result<Variable> {
         let (batch, width) = (x.rows(), x.columns());
-        let rows = self.parameters.shape(table)[0];
+        let rows = self.parameters.rows(table);
         let out = self.allocate(batch, width)?;
         let values = &self.parameters.value(table);
         LabelEmbedding { labels, table: values, x: x.value(), out: &out, batch, width, rows }.launch(self.stream)?;

@@ -24,7 +24,7 @@ impl Tape<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn linear(&mut self, x: &Variable, [weight, bias]: [Parameter; 2], activation: Activation) -> Result<Variable> {
-        let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
+        let (rows, columns) = (x.rows(), self.parameters.rows(weight));
         let out = self.allocate(rows, columns)?;
         let saved = match activation {
             Activation::Gelu if self.records() => Some(self.allocate(rows, columns)?),
@@ -103,8 +103,7 @@ impl Tape<'_> {
         gate: usize,
     ) -> Result<Variable> {
         let ([first, second], rows) = (layers, x.rows());
-        let [width, hidden, columns] =
-            [x.columns(), self.parameters.shape(first[0])[0], self.parameters.shape(second[0])[0]];
+        let [width, hidden, columns] = [x.columns(), self.parameters.rows(first[0]), self.parameters.rows(second[0])];
         let sequence = super::sequence(rows, columns, modulation);
         let out = self.allocate(rows, columns)?;
         let y = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
@@ -139,7 +138,7 @@ impl Tape<'_> {
         modulation: &Variable,
         gate: usize,
     ) -> Result<Variable> {
-        let (rows, width) = (x.rows(), self.parameters.shape(first[0])[0]);
+        let (rows, width) = (x.rows(), self.parameters.rows(first[0]));
         let hidden = Variable::constant(self.allocate(rows, width)?, rows, width);
         let before_gelu = if self.records() { Some(self.allocate(rows, width)?) } else { None };
         let bias = &self.parameters.value(first[1]);
@@ -171,7 +170,7 @@ impl Tape<'_> {
         modulation: &Variable,
         gate: usize,
     ) -> Result<(Buffer, Option<Gated>)> {
-        let (rows, columns) = (x.rows(), self.parameters.shape(weight)[0]);
+        let (rows, columns) = (x.rows(), self.parameters.rows(weight));
         let sequence = super::sequence(rows, columns, modulation);
         let out = self.allocate(rows, columns)?;
         let y = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
@@ -196,7 +195,7 @@ impl Tape<'_> {
             out,
             layout: Layout::BTransposed,
             m: x.rows(),
-            n: self.parameters.shape(weight)[0],
+            n: self.parameters.rows(weight),
             k: x.columns(),
             epilogue,
         }
@@ -263,7 +262,7 @@ fn feed_forward_backward(
         Some(target) => target,
         None => (back.stream.allocate(x.value().len())?, false),
     };
-    let [first, second] = layers.map(|[weight, _]| back.parameters.shape(weight)[0]);
+    let [first, second] = layers.map(|[weight, _]| back.parameters.rows(weight));
     let [weights, biases] = [0, 1].map(|i| layers.map(|layer| back.parameters.value(layer[i])));
     let targets = layers.map(|layer| layer.map(|parameter| back.parameter_target(parameter)));
     let [out_weights, out_biases] = [0, 1].map(|i| targets.each_ref().map(|layer| (&layer[i].0, layer[i].1)));
@@ -298,7 +297,7 @@ fn input_backward(
         layout: Layout::Plain,
         m: rows,
         n: inner,
-        k: back.parameters.shape(weight)[0],
+        k: back.parameters.rows(weight),
         epilogue,
     }
     .launch(back.stream)
@@ -315,7 +314,7 @@ fn parameters_backward(
     LinearBackward {
         x: x.value(),
         upstream,
-        sizes: [x.rows(), x.columns(), back.parameters.shape(weight)[0]],
+        sizes: [x.rows(), x.columns(), back.parameters.rows(weight)],
         out_weight: (&out_weight, add_to_weight),
         out_bias: (&out_bias, add_to_bias),
     }
