@@ -47,11 +47,17 @@ fn stage(lane: u32, to: u32, head: u32, first: u32, start: u32, zeros: bool) {
     let quads = parameters.head_dim / 4u;
     let stride = 3u * parameters.heads * quads;
     let last = parameters.tokens - 1u;
-    for (var i = lane; i < TILE * CHUNK; i += 64u) {
-        let token = first + i / CHUNK;
-        let value = qkv[head + min(token, last) * stride + min(start + i % CHUNK, quads - 1u)];
-        staged[to + place(i % CHUNK, i / CHUNK)] = select(value, vec4f(), zeros && token > last);
-    }
+    let d = lane % CHUNK;
+    let tokens = vec4u(first + lane / CHUNK) + vec4u(0u, 8u, 16u, 24u);
+    let i = head + min(tokens, vec4u(last)) * stride + min(start + d, quads - 1u);
+    // All are read before any is stored, so that the memory is waited for once.
+    let values = mat4x4f(qkv[i.x], qkv[i.y], qkv[i.z], qkv[i.w]);
+    let none = vec4<bool>(zeros) & (tokens > vec4u(last));
+    let own = to + place(d, lane / CHUNK);
+    staged[own] = select(values[0], vec4f(), none.x);
+    staged[own + 8u] = select(values[1], vec4f(), none.y);
+    staged[own + 16u] = select(values[2], vec4f(), none.z);
+    staged[own + 24u] = select(values[3], vec4f(), none.w);
 }
 
 // What lies at `i` in `staged` and 8, 16 and 24 further: of a tile, vec4s of rows that are 8 apart.

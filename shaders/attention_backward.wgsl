@@ -47,26 +47,39 @@ var<workgroup> pairs: array<vec4f, 256>;
 // Parts of δ, a number for each query and eighth of its vec4s.
 var<workgroup> parts: array<f32, 256>;
 
-// Vec4 d of a token of this workgroup's head, zeros beyond the last token; what a head has no more of is not used.
-fn load(group: vec3u, source: u32, token: u32, d: u32) -> vec4f {
+// Vec4 d of four tokens of this workgroup's head, zeros beyond the last token; what a head has no more of is not used.
+fn load(group: vec3u, source: u32, tokens: vec4u, d: u32) -> mat4x4f {
     let quads = parameters.head_dim / 4u;
     let width = parameters.heads * quads;
-    let row = group.z * parameters.tokens + min(token, parameters.tokens - 1u);
+    let rows = group.z * parameters.tokens + min(tokens, vec4u(parameters.tokens - 1u));
     let column = group.y * quads + min(d, quads - 1u);
-    var value: vec4f;
+    var values: mat4x4f;
     if source == UPSTREAM {
-        value = upstream[row * width + column];
+        let i = rows * width + column;
+        values = mat4x4f(upstream[i.x], upstream[i.y], upstream[i.z], upstream[i.w]);
     } else {
-        value = qkv[(row * 3u + source) * width + column];
+        let i = (rows * 3u + source) * width + column;
+        values = mat4x4f(qkv[i.x], qkv[i.y], qkv[i.z], qkv[i.w]);
     }
-    return select(vec4f(), value, token < parameters.tokens);
+    let valid = tokens < vec4u(parameters.tokens);
+    return mat4x4f(
+        select(vec4f(), values[0], valid.x),
+        select(vec4f(), values[1], valid.y),
+        select(vec4f(), values[2], valid.z),
+        select(vec4f(), values[3], valid.w),
+    );
 }
 
-// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`.
+// Brings vec4s `start` .. `start` + 7 of 32 tokens from `first` on to `staged`. All are read before any is stored, so that the
+// memory is waited for once.
 fn stage(group: vec3u, lane: u32, to: u32, source: u32, first: u32, start: u32) {
-    for (var i = lane; i < TILE * CHUNK; i += 64u) {
-        staged[to + place(i % CHUNK, i / CHUNK)] = load(group, source, first + i / CHUNK, start + i % CHUNK);
-    }
+    let d = lane % CHUNK;
+    let values = load(group, source, vec4u(first + lane / CHUNK) + vec4u(0u, 8u, 16u, 24u), start + d);
+    let own = to + place(d, lane / CHUNK);
+    staged[own] = values[0];
+    staged[own + 8u] = values[1];
+    staged[own + 16u] = values[2];
+    staged[own + 24u] = values[3];
 }
 
 // The dot products of 4 rows with 4 columns, a column for each row.

@@ -21,15 +21,17 @@ var<workgroup> partial: array<f32, 256>;
 @compute @workgroup_size(32, 8)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
     let column = id.x;
+    let columns = parameters.columns;
+    let len = parameters.rows * columns;
     var sum = 0.0;
-    if column < parameters.columns {
-        for (var row = local.y; row < parameters.rows; row += 8u) {
-            sum += x[row * parameters.columns + column];
+    if column < columns {
+        for (var i = local.y * columns + column; i < len; i += 8u * columns) {
+            sum += x[i];
         }
     }
     partial[local.y * 32u + local.x] = sum;
     workgroupBarrier();
-    if local.y == 0u && column < parameters.columns {
+    if local.y == 0u && column < columns {
         for (var y = 1u; y < 8u; y++) {
             sum += partial[y * 32u + local.x];
         }

@@ -7,10 +7,11 @@
 //   upstream        (batch · tokens, width)
 //   out_y           (batch · tokens, width)
 //   out_modulation  (batch, modulation_width); adds to the gate's columns
-// Launch: one invocation for each (item, column), 64 a workgroup, folded into two dimensions; a loop
-// over the tokens, neighbouring invocations on neighbouring columns.
+// Tiling: a workgroup takes 32 columns of an item with 8 tokens at a time, and adds the 8 partial sums through workgroup
+// memory.
+// Launch: batch · ceil(width / 32) workgroups of 32 × 8, folded into two dimensions.
 
-import package::shared::linear::index;
+import package::shared::linear::group_index;
 
 struct Parameters {
     batch: u32,
@@ -27,21 +28,38 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> out_y: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out_modulation: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
-    let i = index(id, workgroups, 64u);
-    if i >= parameters.batch * parameters.width {
-        return;
-    }
-    let item = i / parameters.width;
-    let column = i % parameters.width;
+var<workgroup> partial: array<f32, 256>;
+
+@compute @workgroup_size(32, 8)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_id) local: vec3u,
+) {
+    let width = parameters.width;
+    let tokens = parameters.tokens;
+    let blocks = (width + 31u) / 32u;
+    let index = group_index(group, workgroups);
+    let item = index / blocks;
+    let column = index % blocks * 32u + local.x;
+    let inside = item < parameters.batch && column < width;
     let position = item * parameters.modulation_width + parameters.gate + column;
-    let gate = modulation[position];
     var sum = 0.0;
-    for (var token = 0u; token < parameters.tokens; token++) {
-        let at = (item * parameters.tokens + token) * parameters.width + column;
-        sum += upstream[at] * y[at];
-        out_y[at] = upstream[at] * gate;
+    if inside {
+        let gate = modulation[position];
+        for (var token = local.y; token < tokens; token += 8u) {
+            let i = (item * tokens + token) * width + column;
+            let gradient = upstream[i];
+            sum += gradient * y[i];
+            out_y[i] = gradient * gate;
+        }
     }
-    out_modulation[position] += sum;
+    partial[local.y * 32u + local.x] = sum;
+    workgroupBarrier();
+    if local.y == 0u && inside {
+        for (var i = 1u; i < 8u; i++) {
+            sum += partial[i * 32u + local.x];
+        }
+        out_modulation[position] += sum;
+    }
 }

@@ -51,25 +51,49 @@ const STEP = 32u;
 const BLOCKS = 4u;
 const INVOCATIONS = 128u;
 
+// Between the rows of a tile: 8 more than they have, so that those of a matrix do not begin in one bank of the memory.
+const STRIDE_A = STEP + 8u;
+const STRIDE_B = TILE + 8u;
+
 // TILE rows of STEP, one for each row of out.
-var<workgroup> tile_a: array<f16, TILE * STEP>;
+var<workgroup> tile_a: array<f16, TILE * STRIDE_A>;
 // STEP rows of TILE, one for each k.
-var<workgroup> tile_b: array<f16, STEP * TILE>;
+var<workgroup> tile_b: array<f16, STEP * STRIDE_B>;
 // A matrix of each block.
 var<workgroup> products: array<f32, BLOCKS * SIZE * SIZE>;
 
-fn load_a(row: u32, k: u32) -> f16 {
-    if row >= parameters.m || k >= parameters.k {
-        return 0.0h;
-    }
-    return half(a[select(row * parameters.k + k, k * parameters.m + row, A_TRANSPOSED)]);
+// Element i of the tile of A, and where it goes. Neighbouring invocations load neighbouring words: along k where k is
+// contiguous.
+fn row_and_k(i: u32) -> vec2u {
+    return select(vec2u(i / STEP, i % STEP), vec2u(i % TILE, i / TILE), A_TRANSPOSED);
 }
 
-fn load_b(k: u32, column: u32) -> f16 {
-    if column >= parameters.n || k >= parameters.k {
-        return 0.0h;
-    }
-    return half(b[select(k * parameters.n + column, column * parameters.k + k, B_TRANSPOSED)]);
+fn column_and_k(i: u32) -> vec2u {
+    return select(vec2u(i % TILE, i / TILE), vec2u(i / STEP, i % STEP), B_TRANSPOSED);
+}
+
+fn load_a(i: u32, first_row: u32, first_k: u32) -> f32 {
+    let at = vec2u(first_row, first_k) + row_and_k(i);
+    let within = min(at, vec2u(parameters.m, parameters.k) - 1u);
+    let place = select(within.x * parameters.k + within.y, within.y * parameters.m + within.x, A_TRANSPOSED);
+    return select(0.0, a[place], all(at == within));
+}
+
+fn load_b(i: u32, first_column: u32, first_k: u32) -> f32 {
+    let at = vec2u(first_column, first_k) + column_and_k(i);
+    let within = min(at, vec2u(parameters.n, parameters.k) - 1u);
+    let place = select(within.y * parameters.n + within.x, within.x * parameters.k + within.y, B_TRANSPOSED);
+    return select(0.0, b[place], all(at == within));
+}
+
+fn put_a(i: u32, value: f32) {
+    let at = row_and_k(i);
+    tile_a[at.x * STRIDE_A + at.y] = half(value);
+}
+
+fn put_b(i: u32, value: f32) {
+    let at = column_and_k(i);
+    tile_b[at.y * STRIDE_B + at.x] = half(value);
 }
 
 fn store(row: u32, column: u32, product: f32) {
@@ -104,15 +128,25 @@ fn store(row: u32, column: u32, product: f32) {
     }
 }
 
-// Neighbouring invocations load neighbouring words: along k where k is contiguous.
+// Eight are read before any is rounded, so that the memory is waited for once.
 fn load_tiles(first_row: u32, first_column: u32, first_k: u32, lane: u32) {
-    for (var i = lane; i < TILE * STEP; i += INVOCATIONS) {
-        let a_row = select(i / STEP, i % TILE, A_TRANSPOSED);
-        let a_k = select(i % STEP, i / TILE, A_TRANSPOSED);
-        tile_a[a_row * STEP + a_k] = load_a(first_row + a_row, first_k + a_k);
-        let b_column = select(i % TILE, i / STEP, B_TRANSPOSED);
-        let b_k = select(i / TILE, i % STEP, B_TRANSPOSED);
-        tile_b[b_k * TILE + b_column] = load_b(first_k + b_k, first_column + b_column);
+    for (var i = lane; i < TILE * STEP; i += 4u * INVOCATIONS) {
+        let a0 = load_a(i, first_row, first_k);
+        let a1 = load_a(i + INVOCATIONS, first_row, first_k);
+        let a2 = load_a(i + 2u * INVOCATIONS, first_row, first_k);
+        let a3 = load_a(i + 3u * INVOCATIONS, first_row, first_k);
+        let b0 = load_b(i, first_column, first_k);
+        let b1 = load_b(i + INVOCATIONS, first_column, first_k);
+        let b2 = load_b(i + 2u * INVOCATIONS, first_column, first_k);
+        let b3 = load_b(i + 3u * INVOCATIONS, first_column, first_k);
+        put_a(i, a0);
+        put_a(i + INVOCATIONS, a1);
+        put_a(i + 2u * INVOCATIONS, a2);
+        put_a(i + 3u * INVOCATIONS, a3);
+        put_b(i, b0);
+        put_b(i + INVOCATIONS, b1);
+        put_b(i + 2u * INVOCATIONS, b2);
+        put_b(i + 3u * INVOCATIONS, b3);
     }
 }
 
@@ -142,8 +176,8 @@ fn main(
     for (var first = 0u; first < BLOCKS; first += subgroups) {
         // Where there are more subgroups than blocks, several make the same.
         let block = (first + subgroup) % BLOCKS;
-        let upper = block / 2u * 2u * SIZE * STEP;
-        let lower = upper + SIZE * STEP;
+        let upper = block / 2u * 2u * SIZE * STRIDE_A;
+        let lower = upper + SIZE * STRIDE_A;
         let left = block % 2u * 2u * SIZE;
         let right = left + SIZE;
         var c00 = Sum();
@@ -154,10 +188,10 @@ fn main(
             load_tiles(first_row, first_column, first_k, lane);
             workgroupBarrier();
             for (var k = 0u; k < STEP; k += SIZE) {
-                let a0 = coopLoadT<Left>(&tile_a[upper + k], STEP);
-                let a1 = coopLoadT<Left>(&tile_a[lower + k], STEP);
-                let b0 = coopLoadT<Right>(&tile_b[k * TILE + left], TILE);
-                let b1 = coopLoadT<Right>(&tile_b[k * TILE + right], TILE);
+                let a0 = coopLoadT<Left>(&tile_a[upper + k], STRIDE_A);
+                let a1 = coopLoadT<Left>(&tile_a[lower + k], STRIDE_A);
+                let b0 = coopLoadT<Right>(&tile_b[k * STRIDE_B + left], STRIDE_B);
+                let b1 = coopLoadT<Right>(&tile_b[k * STRIDE_B + right], STRIDE_B);
                 c00 = coopMultiplyAdd(a0, b0, c00);
                 c01 = coopMultiplyAdd(a0, b1, c01);
                 c10 = coopMultiplyAdd(a1, b0, c10);

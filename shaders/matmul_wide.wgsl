@@ -48,29 +48,28 @@ fn place(k: u32, i: u32) -> u32 {
     return k * 2u * SIDE + (i ^ (k / 4u * 2u));
 }
 
-// Rows row .. row+3 of A for k .. k+3, a column for each k, zeros from `end` on.
-// Rows beyond the last are read as the last, and not stored.
+// Rows row .. row+3 of A for k .. k+3 as they lie in memory. Rows beyond the last are read as the last, and not stored.
 fn load_a(row: u32, k: u32, end: u32) -> mat4x4f {
     if A_TRANSPOSED {
         let stride = parameters.m / 4u;
         let i = min(row / 4u, stride - 1u);
         let last = end - 1u;
-        return until(end, k, mat4x4f(
+        return mat4x4f(
             a[min(k, last) * stride + i],
             a[min(k + 1u, last) * stride + i],
             a[min(k + 2u, last) * stride + i],
             a[min(k + 3u, last) * stride + i],
-        ));
+        );
     }
     let stride = parameters.k / 4u;
     let i = min(k / 4u, stride - 1u);
     let last = parameters.m - 1u;
-    return until(end, k, transpose(mat4x4f(
+    return mat4x4f(
         a[min(row, last) * stride + i],
         a[min(row + 1u, last) * stride + i],
         a[min(row + 2u, last) * stride + i],
         a[min(row + 3u, last) * stride + i],
-    )));
+    );
 }
 
 // Columns column .. column+3 of B, likewise.
@@ -79,21 +78,150 @@ fn load_b(column: u32, k: u32, end: u32) -> mat4x4f {
         let stride = parameters.k / 4u;
         // Columns come in fours.
         let i = min(column, parameters.n - 4u) * stride + min(k / 4u, stride - 1u);
-        return until(end, k, transpose(mat4x4f(b[i], b[i + stride], b[i + 2u * stride], b[i + 3u * stride])));
+        return mat4x4f(b[i], b[i + stride], b[i + 2u * stride], b[i + 3u * stride]);
     }
     let stride = parameters.n / 4u;
     let i = min(column / 4u, stride - 1u);
     let last = end - 1u;
-    return until(end, k, mat4x4f(
+    return mat4x4f(
         b[min(k, last) * stride + i],
         b[min(k + 1u, last) * stride + i],
         b[min(k + 2u, last) * stride + i],
         b[min(k + 3u, last) * stride + i],
-    ));
+    );
 }
 
-// Zeros in place of the columns for k from `end` on.
-fn until(end: u32, k: u32, block: mat4x4f) -> mat4x4f {
+// Where what a slice stores begins in `out`, in vec4s.
+fn first_of(slice: u32) -> u32 {
+    return slice * (parameters.m * (parameters.n / 4u) + select(0u, parameters.m / 4u, parameters.save == 2u));
+}
+
+fn gelu_of(x: vec4f) -> vec4f {
+    return vec4f(gelu(x.x), gelu(x.y), gelu(x.z), gelu(x.w));
+}
+
+fn gelu_derivative_of(x: vec4f) -> vec4f {
+    return vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
+}
+
+fn gate_of(row: u32, column: u32) -> vec4f {
+    let first = row / parameters.tokens * parameters.modulation_width + parameters.gate + column * 4u;
+    return vec4f(modulation[first], modulation[first + 1u], modulation[first + 2u], modulation[first + 3u]);
+}
+
+// Rows row .. row+3 of a vec4 of columns; `column` counts vec4s. All is read before anything is stored, so that the
+// memory is waited for once; rows beyond the last are read as the last.
+fn store_rows(row: u32, column: u32, products: mat4x4f, slice: u32) {
+    let columns = parameters.n / 4u;
+    if column >= columns {
+        return;
+    }
+    let rows = min(vec4u(row) + vec4u(0u, 1u, 2u, 3u), vec4u(parameters.m - 1u));
+    let i = rows * columns + column;
+    if EPILOGUE == 0u {
+        keep(row, i + first_of(slice), products);
+        return;
+    }
+    if EPILOGUE == 1u {
+        keep(row, i, products + mat4x4f(out[i.x], out[i.y], out[i.z], out[i.w]));
+        return;
+    }
+    if EPILOGUE == 5u {
+        let x = mat4x4f(residual[i.x], residual[i.y], residual[i.z], residual[i.w]);
+        keep(row, i, mat4x4f(
+            products[0] * gelu_derivative_of(x[0]),
+            products[1] * gelu_derivative_of(x[1]),
+            products[2] * gelu_derivative_of(x[2]),
+            products[3] * gelu_derivative_of(x[3]),
+        ));
+        return;
+    }
+    let added = bias[column];
+    var values = products + mat4x4f(added, added, added, added);
+    if EPILOGUE == 4u {
+        let x = mat4x4f(residual[i.x], residual[i.y], residual[i.z], residual[i.w]);
+        let gates = mat4x4f(
+            gate_of(rows.x, column), gate_of(rows.y, column), gate_of(rows.z, column), gate_of(rows.w, column),
+        );
+        save(row, i, values);
+        keep(row, i, mat4x4f(
+            x[0] + gates[0] * values[0],
+            x[1] + gates[1] * values[1],
+            x[2] + gates[2] * values[2],
+            x[3] + gates[3] * values[3],
+        ));
+        return;
+    }
+    save(row, i, values);
+    if EPILOGUE == 3u {
+        values = mat4x4f(gelu_of(values[0]), gelu_of(values[1]), gelu_of(values[2]), gelu_of(values[3]));
+    }
+    keep(row, i, values);
+}
+
+// Stores the rows that there are.
+fn keep(row: u32, i: vec4u, values: mat4x4f) {
+    if row < parameters.m {
+        out[i.x] = values[0];
+    }
+    if row + 1u < parameters.m {
+        out[i.y] = values[1];
+    }
+    if row + 2u < parameters.m {
+        out[i.z] = values[2];
+    }
+    if row + 3u < parameters.m {
+        out[i.w] = values[3];
+    }
+}
+
+fn save(row: u32, i: vec4u, values: mat4x4f) {
+    if parameters.save == 0u {
+        return;
+    }
+    if row < parameters.m {
+        saved[i.x] = values[0];
+    }
+    if row + 1u < parameters.m {
+        saved[i.y] = values[1];
+    }
+    if row + 2u < parameters.m {
+        saved[i.z] = values[2];
+    }
+    if row + 3u < parameters.m {
+        saved[i.w] = values[3];
+    }
+}
+
+// A step takes 8 · SIDE blocks of 4 × 4 of either operand, those of a first. This is the row (column) and the k where block i
+// begins. Neighbouring invocations load neighbouring words: k is contiguous in memory where it is the operand's last dimension.
+fn corner_of(i: u32) -> vec2u {
+    let block = i % (8u * SIDE);
+    let k = select(block / (2u * SIDE), block % 4u, k_contiguous(i));
+    let line = select(block % (2u * SIDE), block / 4u, k_contiguous(i));
+    return 4u * vec2u(line, k);
+}
+
+fn k_contiguous(i: u32) -> bool {
+    return select(!A_TRANSPOSED, B_TRANSPOSED, i >= 8u * SIDE);
+}
+
+// A block as it lies in memory.
+fn fetch(i: u32, first_row: u32, first_column: u32, first_k: u32, end: u32) -> mat4x4f {
+    let corner = corner_of(i);
+    if i < 8u * SIDE {
+        return load_a(first_row + corner.x, first_k + corner.y, end);
+    }
+    return load_b(first_column + corner.x, first_k + corner.y, end);
+}
+
+// A fetched block with a column for each k, zeros from `end` on.
+fn by_k(i: u32, fetched: mat4x4f, first_k: u32, end: u32) -> mat4x4f {
+    var block = fetched;
+    if k_contiguous(i) {
+        block = transpose(fetched);
+    }
+    let k = first_k + corner_of(i).y;
     let zero = vec4f();
     return mat4x4f(
         select(zero, block[0], k < end),
@@ -103,51 +231,13 @@ fn until(end: u32, k: u32, block: mat4x4f) -> mat4x4f {
     );
 }
 
-// Where what a slice stores begins in `out`, in vec4s.
-fn first_of(slice: u32) -> u32 {
-    return slice * (parameters.m * (parameters.n / 4u) + select(0u, parameters.m / 4u, parameters.save == 2u));
-}
-
-// `column` and `columns` count vec4s.
-fn store(row: u32, column: u32, product: vec4f, slice: u32) {
-    let columns = parameters.n / 4u;
-    if row >= parameters.m || column >= columns {
-        return;
-    }
-    let i = row * columns + column;
-    if EPILOGUE == 0u {
-        out[first_of(slice) + i] = product;
-        return;
-    }
-    if EPILOGUE == 1u {
-        out[i] += product;
-        return;
-    }
-    if EPILOGUE == 5u {
-        let x = residual[i];
-        out[i] = product * vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
-        return;
-    }
-    let value = product + bias[column];
-    if parameters.save != 0u {
-        saved[i] = value;
-    }
-    if EPILOGUE == 2u {
-        out[i] = value;
-    } else if EPILOGUE == 3u {
-        out[i] = vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
-    } else {
-        let first = row / parameters.tokens * parameters.modulation_width + parameters.gate + column * 4u;
-        let gate = vec4f(modulation[first], modulation[first + 1u], modulation[first + 2u], modulation[first + 3u]);
-        out[i] = residual[i] + gate * value;
-    }
-}
-
-fn store_rows(row: u32, column: u32, products: mat4x4f, slice: u32) {
-    store(row, column, products[0], slice);
-    store(row + 1u, column, products[1], slice);
-    store(row + 2u, column, products[2], slice);
-    store(row + 3u, column, products[3], slice);
+fn put(i: u32, block: mat4x4f) {
+    let corner = corner_of(i);
+    let first = select(0u, 32u * SIDE, i >= 8u * SIDE);
+    tiles[first + place(corner.y, corner.x / 4u)] = block[0];
+    tiles[first + place(corner.y + 1u, corner.x / 4u)] = block[1];
+    tiles[first + place(corner.y + 2u, corner.x / 4u)] = block[2];
+    tiles[first + place(corner.y + 3u, corner.x / 4u)] = block[3];
 }
 
 // sums + rows · columnsᵀ
@@ -172,37 +262,37 @@ fn main(
     let steps = (parameters.k + STEP - 1u) / STEP;
     let slice = (steps + groups.z - 1u) / groups.z * STEP;
     let end = min((group.z + 1u) * slice, parameters.k);
-    // A step takes 8·SIDE blocks of 4 × 4 of either operand. Neighbouring invocations load neighbouring words.
-    let blocks = 8u * SIDE;
-    var sums = vec4f();
+    // The first 8·SIDE invocations sum up a column of a each, where that is asked for.
+    let sums = A_TRANSPOSED && parameters.save == 2u && group.x == 0u;
+    var sum = 0.0;
 
     // Of either half of the rows and of the columns, a column for each row of the sums.
     var upper_left = mat4x4f();
     var upper_right = mat4x4f();
     var lower_left = mat4x4f();
     var lower_right = mat4x4f();
-    for (var first_k = group.z * slice; first_k < end; first_k += STEP) {
-        for (var i = lane; i < 2u * blocks; i += SIDE * SIDE) {
-            let of_b = i >= blocks;
-            let block = i % blocks;
-            // k is contiguous in memory where it is the operand's last dimension.
-            let k_contiguous = select(!A_TRANSPOSED, B_TRANSPOSED, of_b);
-            let k = select(block / (2u * SIDE), block % 4u, k_contiguous) * 4u;
-            let line = select(block % (2u * SIDE), block / 4u, k_contiguous);
-            var values: mat4x4f;
-            if of_b {
-                values = load_b(first_column + line * 4u, first_k + k, end);
-            } else {
-                values = load_a(first_row + line * 4u, first_k + k, end);
-                sums += values[0] + values[1] + values[2] + values[3];
-            }
-            let first = select(0u, 32u * SIDE, of_b);
-            tiles[first + place(k, line)] = values[0];
-            tiles[first + place(k + 1u, line)] = values[1];
-            tiles[first + place(k + 2u, line)] = values[2];
-            tiles[first + place(k + 3u, line)] = values[3];
+    // A step's tiles are fetched while the step before it is worked on.
+    let first_step = group.z * slice;
+    var next = fetch(lane, first_row, first_column, first_step, end);
+    var next_of_b = mat4x4f();
+    if SIDE == 8u {
+        next_of_b = fetch(lane + 64u, first_row, first_column, first_step, end);
+    }
+    for (var first_k = first_step; first_k < end; first_k += STEP) {
+        put(lane, by_k(lane, next, first_k, end));
+        if SIDE == 8u {
+            put(lane + 64u, by_k(lane + 64u, next_of_b, first_k, end));
         }
         workgroupBarrier();
+        next = fetch(lane, first_row, first_column, first_k + STEP, end);
+        if SIDE == 8u {
+            next_of_b = fetch(lane + 64u, first_row, first_column, first_k + STEP, end);
+        }
+        if sums && lane < 8u * SIDE {
+            for (var k = 0u; k < STEP; k++) {
+                sum += tiles[place(k, lane / 4u)][lane % 4u];
+            }
+        }
         // Unrolled by hand, because a loop comes with a check of its own that it ends.
         for (var k = 0u; k < STEP; k += 4u) {
             let rows = place(k, local.y);
@@ -249,20 +339,20 @@ fn main(
     store_rows(row + 4u * SIDE, column, lower_left, group.z);
     store_rows(row + 4u * SIDE, column + SIDE, lower_right, group.z);
 
-    if A_TRANSPOSED && parameters.save == 2u && group.x == 0u {
-        // The first 8·SIDE invocations loaded a, and those that are 2·SIDE apart the same rows.
-        if lane < blocks {
-            tiles[lane] = sums;
+    if sums {
+        if lane < 8u * SIDE {
+            tiles[lane].x = sum;
         }
         workgroupBarrier();
         let line = first_row / 4u + lane;
         if lane < 2u * SIDE && line < parameters.m / 4u {
             let i = first_of(group.z) + parameters.m * (parameters.n / 4u) + line;
-            let sum = tiles[lane] + tiles[lane + 2u * SIDE] + tiles[lane + 4u * SIDE] + tiles[lane + 6u * SIDE];
+            let four = lane * 4u;
+            let values = vec4f(tiles[four].x, tiles[four + 1u].x, tiles[four + 2u].x, tiles[four + 3u].x);
             if EPILOGUE == 1u {
-                out[i] += sum;
+                out[i] += values;
             } else {
-                out[i] = sum;
+                out[i] = values;
             }
         }
     }

@@ -6,10 +6,11 @@
 //   statistics  (batch · tokens, 2): mean and 1 / √(variance + epsilon)
 //   upstream    (batch · tokens, width)
 //   out         (batch, modulation_width); adds to `width` columns from `shift` and from `scale` on
-// Launch: one invocation for each (item, column), 64 a workgroup, folded into two dimensions; a loop
-// over the tokens, neighbouring invocations on neighbouring columns.
+// Tiling: a workgroup takes 32 columns of an item with 8 tokens at a time, and adds the 8 partial sums through workgroup
+// memory.
+// Launch: batch · ceil(width / 32) workgroups of 32 × 8, folded into two dimensions.
 
-import package::shared::linear::index;
+import package::shared::linear::group_index;
 
 struct Parameters {
     batch: u32,
@@ -26,22 +27,39 @@ struct Parameters {
 @group(0) @binding(3) var<storage, read> upstream: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
-    let i = index(id, workgroups, 64u);
-    if i >= parameters.batch * parameters.width {
-        return;
+// Partial sums for shift and scale.
+var<workgroup> partial: array<vec2f, 256>;
+
+@compute @workgroup_size(32, 8)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_id) local: vec3u,
+) {
+    let width = parameters.width;
+    let tokens = parameters.tokens;
+    let blocks = (width + 31u) / 32u;
+    let index = group_index(group, workgroups);
+    let item = index / blocks;
+    let column = index % blocks * 32u + local.x;
+    let inside = item < parameters.batch && column < width;
+    var sums = vec2f();
+    if inside {
+        for (var token = local.y; token < tokens; token += 8u) {
+            let row = item * tokens + token;
+            let gradient = upstream[row * width + column];
+            let normalised = (x[row * width + column] - statistics[row * 2u]) * statistics[row * 2u + 1u];
+            sums += gradient * vec2f(1.0, normalised);
+        }
     }
-    let item = i / parameters.width;
-    let column = i % parameters.width;
-    var shift = 0.0;
-    var scale = 0.0;
-    for (var token = 0u; token < parameters.tokens; token++) {
-        let row = item * parameters.tokens + token;
-        let gradient = upstream[row * parameters.width + column];
-        shift += gradient;
-        scale += gradient * (x[row * parameters.width + column] - statistics[row * 2u]) * statistics[row * 2u + 1u];
+    partial[local.y * 32u + local.x] = sums;
+    workgroupBarrier();
+    if local.y == 0u && inside {
+        for (var i = 1u; i < 8u; i++) {
+            sums += partial[i * 32u + local.x];
+        }
+        let first = item * parameters.modulation_width + column;
+        out[first + parameters.shift] += sums.x;
+        out[first + parameters.scale] += sums.y;
     }
-    out[item * parameters.modulation_width + parameters.shift + column] += shift;
-    out[item * parameters.modulation_width + parameters.scale + column] += scale;
 }

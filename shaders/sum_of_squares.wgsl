@@ -18,9 +18,12 @@ struct Parameters {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let len = parameters.len;
+    let stride = parameters.partials * 64u;
     var sum = 0.0;
-    for (var i = group.x * 64u + lane; i < parameters.len; i += parameters.partials * 64u) {
-        sum += x[i] * x[i];
+    for (var i = group.x * 64u + lane; i < len; i += stride) {
+        let value = x[i];
+        sum += value * value;
     }
     let total = sum64(lane, sum);
     if lane == 0u {

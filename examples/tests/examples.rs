@@ -83,6 +83,8 @@ fn training_on_an_array_learns_and_draws() {
     let (sheet, tile) = (picture(&out), 12 * 3 + 2);
     assert_eq!(sheet.dimensions(), (4 * (4 * tile + 2) + 3 * 8, 4 * tile + 2 + 12));
     assert!(sheet.pixels().any(|pixel| pixel[0] != pixel[2]), "shapes have colours");
+    let weights = dit::Weights::load(out.with_extension("safetensors")).unwrap();
+    assert_eq!((weights.config.side, weights.config.classes), (12, 4));
 }
 
 /// The program refuses by itself what differs from the network, from sampling and from training.

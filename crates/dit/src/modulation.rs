@@ -60,8 +60,7 @@ impl Modulations {
 fn join(device: &Device, parameters: &Parameters, first: Linear, second: Linear) -> Option<Linear> {
     let [weight, bias] = [0, 1].map(|part| parameters.joined(first[part], second[part]));
     let (weight, bias) = (weight?, bias?);
-    let pieces = device.pieces(&parameters.value(weight)).count();
-    (pieces == 1).then_some([weight, bias])
+    device.is_bindable(&parameters.value(weight)).then_some([weight, bias])
 }
 
 #[cfg(test)]

@@ -22,8 +22,16 @@ pub struct Weights {
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file could not be read.
-    #[error("cannot read the weights {path}: {reason}; check --weights")]
+    #[error("cannot read the weights {path}: {reason}")]
     Read {
+        /// The path as given.
+        path: String,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The file could not be written.
+    #[error("cannot write the weights {path}: {reason}")]
+    Write {
         /// The path as given.
         path: String,
         /// What the operating system said.
@@ -95,6 +103,15 @@ impl Weights {
         let bytes = std::fs::read(path)
             .map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
         Self::from_bytes(&bytes, &name)
+    }
+
+    /// Writes these weights to a file, which [`Weights::load`] and the programs read.
+    ///
+    /// # Errors
+    /// [`WeightsError::Write`], and as [`Weights::to_bytes`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
+        let (bytes, name) = (self.to_bytes()?, path.as_ref().display().to_string());
+        std::fs::write(path, bytes).map_err(|error| WeightsError::Write { path: name, reason: error.to_string() })
     }
 
     /// Weights from the bytes of a file; `name` is for error messages.

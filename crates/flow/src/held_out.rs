@@ -25,7 +25,7 @@ pub fn loss_by_time(
     labels: &[u8],
     batch: usize,
 ) -> Result<[f64; TIME_BINS]> {
-    let (count, size) = (labels.len(), model.config().image_size());
+    let (count, size, batch) = (labels.len(), model.config().image_size(), batch.max(1));
     let mut sums = [0.0; TIME_BINS];
     for first in (0..count).step_by(batch) {
         let batch = batch.min(count - first);

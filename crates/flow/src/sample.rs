@@ -47,7 +47,7 @@ pub struct SampleOptions {
     /// The seed of the noise. Image i of a seed is the same in whatever batch it is drawn, but for adaptive steps,
     /// which a batch takes together.
     pub seed: u64,
-    /// Images at once, at most.
+    /// Images at once, at most; 0 counts as 1.
     pub batch: usize,
 }
 
@@ -124,7 +124,8 @@ pub fn sample_from(
 ) -> Result<(Vec<f32>, usize), SampleError> {
     let size = model.config().image_size();
     let start = |stream: &mut Stream, items: Range<usize>| {
-        let end = noise.len().min(items.end * size);
+        // Noise that is left over makes the last batch one of another size, which is refused.
+        let end = if items.end == labels.len() { noise.len() } else { noise.len().min(items.end * size) };
         stream.upload(&noise[end.min(items.start * size)..end])
     };
     sample_batches(stream, model, labels, options, progress, start)
@@ -157,9 +158,9 @@ fn sample_batches(
     mut start: impl FnMut(&mut Stream, Range<usize>) -> Result<Buffer>,
 ) -> Result<(Vec<f32>, usize), SampleError> {
     let mut images = Vec::with_capacity(labels.len() * model.config().image_size());
-    let mut most = 0;
-    for (index, labels) in labels.chunks(options.batch).enumerate() {
-        let first = index * options.batch;
+    let (mut most, batch) = (0, options.batch.max(1));
+    for (index, labels) in labels.chunks(batch).enumerate() {
+        let first = index * batch;
         let done = index * options.steps;
         let x = start(stream, first..first + labels.len())?;
         let way = Way { model, labels, options, first_item: first as u32 };
@@ -285,5 +286,36 @@ impl Way<'_> {
         let (items, size, first_item) = (self.labels.len(), self.model.config().image_size(), self.first_item);
         let step = SAMPLING_STEP - 1 - step as u32;
         GaussianNoise { out, seed: self.options.seed, step, first_item, items, size }.launch(stream)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dit::{Config, FlowPath, Variant};
+    use runtime::{Device, DeviceOptions};
+
+    use super::*;
+
+    #[test]
+    fn noise_of_another_size_is_refused_and_a_batch_of_none_is_one_of_one() {
+        let (side, channels, patch, width, depth, heads, classes, time_scale) = (4, 1, 2, 8, 1, 2, 3, 1.0);
+        let (path, variant) = (FlowPath::CondOt, Variant::DIT);
+        let config = Config { side, channels, patch, width, depth, heads, classes, time_scale, path, variant };
+        let mut stream = Device::open(&DeviceOptions::cpu()).unwrap().stream().unwrap();
+        let model = Dit::new(&mut stream, config, 0).unwrap();
+        let labels = [0, 1, 2];
+        let mut draw = |len: usize, batch| {
+            let options = SampleOptions { steps: 2, batch, ..SampleOptions::default() };
+            let noise = vec![0.5; len];
+            sample_from(&mut stream, &model, &noise, &labels, &options, |_| {}).map(|(images, _)| images)
+        };
+        // A new model's velocity is zero: what comes out is the noise.
+        for batch in [0, 1, 2, 3] {
+            assert_eq!(draw(3 * 16, batch).unwrap(), vec![0.5; 3 * 16]);
+            for len in [0, 3 * 16 - 1, 3 * 16 + 1, 4 * 16] {
+                assert!(draw(len, batch).is_err(), "{len} numbers in batches of {batch}");
+            }
+        }
     }
 }

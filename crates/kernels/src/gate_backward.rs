@@ -71,7 +71,7 @@ impl GateBackward<'_> {
             },
             buffers: &[self.y, self.modulation, self.upstream, self.out_y, self.out_modulation],
             constants: &[],
-            workgroups: grid(sequence.batch * sequence.width, 64),
+            workgroups: grid(sequence.batch * sequence.width.div_ceil(32), 1),
         })
     }
 }

@@ -30,7 +30,7 @@ impl LinearBackward<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         self.check()?;
         let variant = self.product().variant(stream)?;
-        match self.out().filter(|_| variant.sums()) {
+        match self.out(stream).filter(|_| variant.sums()) {
             Some(out) => self.launch_together(stream, variant, &out),
             None => self.launch_apart(stream, variant),
         }
@@ -45,17 +45,19 @@ impl LinearBackward<'_> {
     pub fn launch_variant(&self, stream: &mut Stream, variant: Variant) -> Result<()> {
         self.check()?;
         shape::ensure(&KERNEL, variant.sums(), || format!("{variant:?} has no sums of columns"))?;
-        let Some(out) = self.out() else {
-            let message = "the gradient of the bias does not follow that of the weight in memory".into();
+        let Some(out) = self.out(stream) else {
+            let message = "the gradients of weight and bias are no single stretch of memory for a kernel".into();
             return Err(Error::Shape { kernel: KERNEL.name, message });
         };
         self.launch_together(stream, variant, &out)
     }
 
-    /// Both gradients, where the same is done with them and the bias' follows the weight's in memory.
-    fn out(&self) -> Option<Buffer> {
+    /// Both gradients, where the same is done with them, the bias' follows the weight's in memory, and a kernel can be given
+    /// both at once.
+    fn out(&self, stream: &Stream) -> Option<Buffer> {
         let ((weight, add_to_weight), (bias, add_to_bias)) = (self.out_weight, self.out_bias);
-        weight.joined(bias).filter(|_| add_to_weight == add_to_bias)
+        let both = weight.joined(bias).filter(|_| add_to_weight == add_to_bias)?;
+        stream.device().is_bindable(&both).then_some(both)
     }
 
     fn launch_together(&self, stream: &mut Stream, variant: Variant, out: &Buffer) -> Result<()> {

@@ -13,7 +13,8 @@ const LEAST_SLICE: usize = 128;
 
 impl MatMul<'_> {
     /// The variant that [`MatMul::launch`] takes on a stream's device: of reduced precision on one that was opened for it,
-    /// on an adapter only in [`Layout::BTransposed`]. On hardware the first call with about a shape measures which is the
+    /// on an adapter only in [`Layout::BTransposed`], and on hardware only with matrix units: without them the products of
+    /// f16 take longer than those of f32 (docs/rejected-optimizations.md). On hardware the first call with about a shape measures which is the
     /// fastest, which takes some milliseconds; all add up in the same order.
     ///
     /// # Errors
@@ -23,7 +24,8 @@ impl MatMul<'_> {
         Ok(match (self.layout, stream.device().half()) {
             (_, Some(Half::Bfloat16)) => Variant::Half,
             // Gradients are often below what f16 holds; only forward products are in this layout.
-            (Layout::BTransposed, Some(half)) => half.matrices().map_or(Variant::Half, Variant::Cooperative),
+            (Layout::BTransposed, Some(Half::Float16 { matrices: Some(size) })) => Variant::Cooperative(size),
+            (Layout::BTransposed, Some(_)) if !hardware => Variant::Half,
             _ if !self.has_rows_of_vec4s() => Variant::Portable,
             _ if hardware => self.fastest_variant(stream)?,
             _ if !shape::on_software(stream) => Variant::Portable,

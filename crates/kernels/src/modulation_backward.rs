@@ -72,7 +72,7 @@ impl ModulationBackward<'_> {
             },
             buffers: &[self.x, self.statistics, self.upstream, self.out],
             constants: &[],
-            workgroups: grid(sequence.batch * sequence.width, 64),
+            workgroups: grid(sequence.batch * sequence.width.div_ceil(32), 1),
         })
     }
 }

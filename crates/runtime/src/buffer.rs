@@ -177,14 +177,18 @@ impl Pool {
         Ok(Buffer { memory: Arc::new(memory), offset: 0, len })
     }
 
-    /// Gives all free memory back to the system; the peaks begin anew.
-    pub(crate) fn release(&self) {
+    /// Gives all free memory back to the system.
+    pub(crate) fn forget_unused(&self) {
         let mut state = self.lock();
         let words: usize = state.free.keys().map(|(words, _)| words).sum();
-        let in_use = state.memory.in_use;
-        let held = state.memory.held - bytes(words);
-        state.memory = MemoryUse { in_use, peak_in_use: in_use, held, peak_held: held };
+        state.memory.held -= bytes(words);
         state.free.clear();
+    }
+
+    /// The peaks begin anew.
+    pub(crate) fn forget_peaks(&self) {
+        let memory = &mut self.lock().memory;
+        (memory.peak_in_use, memory.peak_held) = (memory.in_use, memory.held);
     }
 
     pub(crate) fn memory(&self) -> MemoryUse {

@@ -86,28 +86,41 @@ impl Device {
         match self.inner.pool.take(len, |words| self.create_storage(words)) {
             // What is kept for reuse may be of other sizes; without it there may be enough.
             Err(Error::OutOfMemory) => {
-                self.release_unused();
+                self.forget_unused();
                 self.inner.pool.take(len, |words| self.create_storage(words))
             }
             result => result,
         }
     }
 
-    /// A buffer in pieces, the fewest that a kernel can be given: WebGPU binds no more than 128 MiB at once, where a
-    /// buffer may be larger.
+    /// Whether a kernel can be given a buffer as a whole.
+    pub fn is_bindable(&self, buffer: &Buffer) -> bool {
+        buffer.len() <= self.max_binding_words()
+    }
+
+    fn max_binding_words(&self) -> usize {
+        self.inner.gpu.as_ref().map_or(MAX_WORDS, Gpu::max_binding_words)
+    }
+
+    /// A buffer in pieces, the fewest that a kernel can be given: by default WebGPU binds no more than 128 MiB at once,
+    /// where a buffer may be larger.
     pub fn pieces(&self, buffer: &Buffer) -> impl Iterator<Item = Buffer> + use<> {
-        let most = self.inner.gpu.as_ref().map_or(MAX_WORDS, Gpu::max_binding_words);
-        let most = (most / ALIGNMENT * ALIGNMENT).max(ALIGNMENT);
+        let most = (self.max_binding_words() / ALIGNMENT * ALIGNMENT).max(ALIGNMENT);
         let buffer = buffer.clone();
         (0..buffer.len()).step_by(most).map(move |start| buffer.slice(start..buffer.len().min(start + most)))
     }
 
     /// Gives back the memory that is kept for reuse; the peaks of [`Device::memory`] begin anew.
     pub fn release_unused(&self) {
+        self.forget_unused();
+        self.inner.pool.forget_peaks();
+    }
+
+    fn forget_unused(&self) {
         if let Some(gpu) = &self.inner.gpu {
             gpu.forget_bind_groups();
         }
-        self.inner.pool.release();
+        self.inner.pool.forget_unused();
     }
 
     fn create_storage(&self, words: usize) -> Result<Storage> {

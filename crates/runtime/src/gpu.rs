@@ -8,8 +8,11 @@ use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Half, Kernel, Res
 
 /// Parameter blocks of one submission live side by side in one uniform buffer.
 pub(crate) const PARAMETER_STRIDE: usize = ALIGNMENT * 4;
-/// Launches recorded before a submission is forced; a training step takes a few hundred.
-pub(crate) const MAX_RECORDED: usize = 4096;
+/// Launches that a submission can take; a training step takes a few hundred.
+const MAX_RECORDED: usize = 4096;
+/// Launches that hardware is given at once: systems take a GPU for hung that works on a submission for some seconds (2 on
+/// Windows), and it can begin while the rest is recorded.
+const RECORDED_FOR_HARDWARE: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Gpu {
@@ -100,6 +103,11 @@ impl Gpu {
     /// The most words that a kernel can be given as one buffer.
     pub(crate) fn max_binding_words(&self) -> usize {
         usize::try_from(self.limits.max_storage_buffer_binding_size / 4).unwrap_or(usize::MAX)
+    }
+
+    /// The most launches of a submission.
+    pub(crate) fn max_recorded(&self) -> usize {
+        if self.info.software { MAX_RECORDED } else { RECORDED_FOR_HARDWARE }
     }
 
     pub(crate) fn max_workgroups(&self) -> u32 {

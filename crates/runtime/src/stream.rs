@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytemuck::Pod;
 
 use crate::buffer::Storage;
-use crate::gpu::{Gpu, MAX_RECORDED, PARAMETER_STRIDE, mebibytes, raw};
+use crate::gpu::{Gpu, PARAMETER_STRIDE, mebibytes, raw};
 use crate::recorder::Recorder;
 use crate::submission::{Recorded, encode};
 use crate::timer::MAX_TIMED;
@@ -14,7 +14,7 @@ use crate::{Access, Activity, Argument, Arguments, Buffer, Device, Error, Launch
 
 /// Takes launches in order. On the CPU each runs at once, on all threads of rayon's pool: from one of those, as under
 /// `rayon::scope`, a launch costs some 15 µs less than from any other thread. On a GPU they are recorded and go to the
-/// driver together, in one compute pass, when the stream is submitted or something is read.
+/// driver together, in one compute pass, when the stream is submitted or something is read; on hardware every 64 of them.
 #[derive(Debug)]
 pub struct Stream {
     device: Device,
@@ -124,8 +124,9 @@ impl Stream {
                 });
             }
         }
-        let most = if self.recorder.is_some() { MAX_TIMED } else { MAX_RECORDED };
-        if self.recorded.len() == most {
+        let most = gpu.max_recorded();
+        let most = if self.recorder.is_some() { most.min(MAX_TIMED) } else { most };
+        if self.recorded.len() >= most {
             self.submit()?;
         }
         if let Some(recorder) = &mut self.recorder {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Result, Stream};
+use crate::{Error, Result, Stream};
 
 /// What a choice is made for: a kernel's name, and the sizes and options on which its time depends.
 pub type TuningKey = (&'static str, [u32; 4]);
@@ -20,19 +20,19 @@ impl Choices {
 }
 
 /// Turns that each candidate gets: the fastest of them counts, because what disturbs only ever takes time.
-const TURNS: usize = 3;
-/// A turn repeats a candidate for about so long, so that submitting and waiting weigh little.
-const TURN: Duration = Duration::from_millis(2);
+const TURNS: usize = 4;
+/// A turn repeats a candidate for at least so long, so that submitting and waiting weigh little.
+const TURN: Duration = Duration::from_millis(4);
 /// But no more often than this.
-const MOST_REPEATS: u128 = 32;
+const MOST_REPEATS: u32 = 256;
 
 impl Stream {
     /// The fastest of `candidates` ways to do the same on this device, counted from 0. The first call with a key (and as many
-    /// candidates) launches each five to a hundred times, and waits for the device; calls after that remember. A profile does
-    /// not show these launches.
+    /// candidates) launches each six to a thousand times, and waits for the device; calls after that remember. One that the
+    /// driver refuses is not chosen. A profile does not show these launches.
     ///
     /// # Errors
-    /// Those of `launch`, and what the driver reports.
+    /// Those of `launch`, and what the driver reports; of candidates that it refuses, where it refuses them all.
     pub fn fastest(
         &mut self,
         key: TuningKey,
@@ -49,31 +49,55 @@ impl Stream {
     }
 }
 
+/// A candidate that works.
+struct Candidate {
+    index: usize,
+    /// Launches in a turn.
+    repeats: u32,
+    /// The time of one, at best.
+    best: Duration,
+}
+
 fn measure(
     stream: &mut Stream,
     candidates: usize,
     launch: &mut impl FnMut(&mut Stream, usize) -> Result<()>,
 ) -> Result<usize> {
-    let mut time = |candidate: usize, repeats: u128| -> Result<Duration> {
+    let mut turn = |index: usize, repeats: u32| -> Result<Duration> {
         let start = Instant::now();
         for _ in 0..repeats {
-            launch(stream, candidate)?;
+            launch(stream, index)?;
         }
         stream.synchronize()?;
         Ok(start.elapsed())
     };
-    let mut best = vec![Duration::MAX; candidates];
-    let mut slowest = Duration::ZERO;
-    for candidate in 0..candidates {
+    let (mut working, mut refused) = (Vec::new(), None);
+    for index in 0..candidates {
         // The first run makes the pipeline.
-        time(candidate, 1)?;
-        slowest = slowest.max(time(candidate, 1)?);
-    }
-    let repeats = (TURN.as_nanos() / slowest.as_nanos().max(1)).clamp(1, MOST_REPEATS);
-    for _ in 0..TURNS {
-        for (candidate, best) in best.iter_mut().enumerate() {
-            *best = (*best).min(time(candidate, repeats)?);
+        match turn(index, 1) {
+            Err(error @ Error::Gpu(_)) => refused = Some(error),
+            first => {
+                first?;
+                working.push(Candidate { index, repeats: 1, best: Duration::MAX });
+            }
         }
     }
-    Ok((0..candidates).min_by_key(|candidate| best[*candidate]).unwrap_or(0))
+    // Finding out how often makes the device as fast as it gets, too.
+    for candidate in &mut working {
+        while candidate.repeats < MOST_REPEATS && turn(candidate.index, candidate.repeats)? < TURN {
+            candidate.repeats *= 2;
+        }
+    }
+    for _ in 0..TURNS {
+        for candidate in &mut working {
+            candidate.best = candidate.best.min(turn(candidate.index, candidate.repeats)? / candidate.repeats);
+        }
+        // Nobody is always the first after another.
+        working.reverse();
+    }
+    match (working.iter().min_by_key(|candidate| (candidate.best, candidate.index)), refused) {
+        (Some(fastest), _) => Ok(fastest.index),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(0),
+    }
 }

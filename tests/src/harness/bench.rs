@@ -22,7 +22,7 @@ pub fn on_each_device(test: impl Fn(&mut Bench)) {
 
 /// Runs a test on the adapter taken for hardware, where kernels choose the variants that hardware gets.
 pub fn on_hardware(test: impl Fn(&mut Bench)) {
-    if let Some(device) = adapter_as_hardware() {
+    if let Some(device) = adapter_as_hardware(false) {
         test(&mut Bench::new(&device, None));
     }
 }

@@ -42,12 +42,13 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// The software adapter taken for hardware; nothing, which is said, where it is missing and [`WITHOUT_GPU`] is 1.
+/// The software adapter taken for hardware, for reduced precision or not; nothing, which is said, where it has none, or is
+/// missing and [`WITHOUT_GPU`] is 1.
 ///
 /// # Panics
 /// Where the adapter is missing otherwise.
-pub fn adapter_as_hardware() -> Option<Device> {
-    adapter(|name| DeviceOptions { as_hardware: true, ..options(name) })
+pub fn adapter_as_hardware(half: bool) -> Option<Device> {
+    adapter(|name| DeviceOptions { as_hardware: true, half, ..options(name) })
 }
 
 fn adapter(options: impl Fn(&str) -> DeviceOptions) -> Option<Device> {
@@ -56,6 +57,10 @@ fn adapter(options: impl Fn(&str) -> DeviceOptions) -> Option<Device> {
         Ok(device) => Some(device),
         Err(Error::NoAdapter(_)) if env::var(WITHOUT_GPU).as_deref() == Ok("1") => {
             report_skip(format_args!("no adapter `{name}`, so only the CPU was tested"));
+            None
+        }
+        Err(Error::NoHalf(_)) => {
+            report_lack(format_args!("{name} has no 16-bit floats"));
             None
         }
         Err(error) => panic!(
@@ -130,7 +135,10 @@ fn shaders() -> Shaders {
         Ok("hlsl") => Shaders::default().replaced_by(compiled_by_dxc),
         Ok(other) => panic!("{SHADERS} is `{other}`; it can be checked, trusted or hlsl"),
     };
-    if env::var_os(SHADER_FOLDER).is_some() { shaders.replaced_by(from_folder) } else { shaders }
+    let Some(folder) = env::var_os(SHADER_FOLDER) else { return shaders };
+    // A test starts in its package's folder, not where cargo was called.
+    assert!(Path::new(&folder).is_dir(), "{SHADER_FOLDER} is {folder:?}, which is no folder; give its whole path");
+    shaders.replaced_by(from_folder)
 }
 
 /// What [`SHADER_FOLDER`] has for a kernel: linked WGSL.

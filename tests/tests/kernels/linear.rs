@@ -141,7 +141,7 @@ fn linear_backward() {
         expect_refusal(launched, "a variant without sums", &["Portable"]);
         let wide = Variant::Wide { tile: Tile::Side64, slices: 1 };
         let launched = of(&weight, &bias).launch_variant(&mut bench.stream, wide);
-        expect_refusal(launched, "gradients that are apart", &["does not follow"]);
+        expect_refusal(launched, "gradients that are apart", &["no single stretch"]);
         let mut refuses = |backward: LinearBackward<'_>, what: &str, said: &[&str]| {
             expect_refusal(backward.launch(&mut bench.stream), what, said);
         };

@@ -34,7 +34,7 @@ fn allowance(device: &Device) -> f32 {
     if device.half() == Some(Half::Bfloat16) { 8.0 } else { 1.0 }
 }
 
-/// Nearer than [`IMAGES`], and not the same: or nothing was rounded.
+/// Nearer than [`IMAGES`], and not the same where operands are rounded, which hardware without matrix units does not do.
 #[test]
 fn images_are_near_those_of_f32() {
     let draw = |device: &Device| {
@@ -50,7 +50,8 @@ fn images_are_near_those_of_f32() {
             difference < IMAGES * allowance(device),
             "{device}: images differ by {difference:e} of the largest element"
         );
-        assert!(difference > 1e-5, "{device}: images differ by {difference:e} only: was anything rounded?");
+        let rounds = !device.is_hardware_gpu() || device.half().is_some_and(|half| half.matrices().is_some());
+        assert!(difference > 1e-5 || !rounds, "{device}: images differ by {difference:e} only: was anything rounded?");
     }
 }
 

@@ -13,7 +13,7 @@ impl Tape<'_> {
     /// [`runtime::Error::Shape`], and what the device reports.
     pub fn unpatchify(&mut self, patches: &Variable, channels: usize, side: usize, patch: usize) -> Result<Variable> {
         let (order, size) = (PatchOrder::ChannelLast, channels * side * side);
-        let batch = patches.rows() * patches.columns() / size;
+        let batch = patches.rows() * patches.columns() / size.max(1);
         let out = self.allocate(batch, size)?;
         Unpatchify { patches: patches.value(), out: &out, batch, channels, side, patch, order }.launch(self.stream)?;
         let patches = patches.clone();
