@@ -86,7 +86,7 @@ impl Common {
 /// A model and its batch.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// The trainer's preset, with MNIST's images; `small` on a CPU and `base` on a GPU if not given
+    /// The trainer's preset, with MNIST's images; `base` on a GPU that is not part of a processor, else `small`, if not given
     #[arg(long, value_enum)]
     preset: Option<Preset>,
 
@@ -101,9 +101,9 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// The preset's model on MNIST, and the batch.
-    pub fn model(&self, hardware_gpu: bool) -> (Config, usize) {
+    pub fn model(&self, large_gpu: bool) -> (Config, usize) {
         let quick = self.common.quick.then_some((Preset::Tiny, 2));
-        let preset = self.preset.or(quick.map(|(preset, _)| preset)).unwrap_or(Preset::for_device(hardware_gpu));
+        let preset = self.preset.or(quick.map(|(preset, _)| preset)).unwrap_or(Preset::for_device(large_gpu));
         let batch = self.batch.map(usize::from).or(quick.map(|(_, batch)| batch));
         (preset.config(28, 1, 10), batch.unwrap_or(preset.defaults().batch))
     }
@@ -121,7 +121,7 @@ pub struct SampleArgs {
     pub steps: u32,
 
     /// The guidance scale; 1 is none, and half the work
-    #[arg(long, value_name = "SCALE", default_value_t = 3.0)]
+    #[arg(long, value_name = "SCALE", default_value_t = 3.0, allow_negative_numbers = true)]
     pub guidance: f32,
 
     /// The model; its batch is how many images are drawn at once.

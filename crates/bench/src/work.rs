@@ -14,13 +14,12 @@ pub struct Work {
 }
 
 /// Parameters that change nothing about the work of a launch.
-const NO_SIZES: [&str; 13] = [
+const NO_SIZES: [&str; 12] = [
     "seed_low",
     "seed_high",
     "step",
     "epoch",
     "offset",
-    "position",
     "first_item",
     "half_bits",
     "null_class",

@@ -77,6 +77,15 @@ pub fn velocities(stream: &mut Stream, model: &Dit, batch: usize, runs: usize) -
     (0..runs).map(|_| once()).collect()
 }
 
+/// What ran in `runs` training steps of a model, and in twice as many steps of sampling with it.
+pub fn profiled(stream: &mut Stream, config: Config, batch: usize, runs: usize) -> Result<Profile> {
+    let mut training = training(stream, config, batch)?;
+    let (mut profile, _) = profiled_steps(stream, &mut training, runs)?;
+    let sampling = profiled_sampling(stream, &training.model, batch, 2 * runs)?;
+    profile.kernels.extend(sampling.kernels);
+    Ok(profile)
+}
+
 /// What ran in `runs` steps, and seconds of each of them.
 pub fn profiled_steps(stream: &mut Stream, training: &mut Training, runs: usize) -> Result<(Profile, Vec<f64>)> {
     steps(stream, training, 0)?;
@@ -86,7 +95,7 @@ pub fn profiled_steps(stream: &mut Stream, training: &mut Training, runs: usize)
 }
 
 /// What ran in sampling a batch for `steps` steps, half of them guided, so that both ways are there.
-pub fn profiled_sampling(stream: &mut Stream, model: &Dit, batch: usize, steps: usize) -> Result<Profile> {
+fn profiled_sampling(stream: &mut Stream, model: &Dit, batch: usize, steps: usize) -> Result<Profile> {
     let labels: Vec<u32> = (0..batch).map(|i| (i % model.config().classes) as u32).collect();
     let options = SampleOptions { steps, guidance: 3.0, guided: 0.5..2.0, batch, ..SampleOptions::default() };
     flow::sample(stream, model, &labels, &options, |_| {})?;

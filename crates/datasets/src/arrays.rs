@@ -3,7 +3,7 @@
 use image::{DynamicImage, GrayImage, RgbImage};
 use rayon::prelude::*;
 
-use crate::error::check_size;
+use crate::error::{check_size, suggested_side};
 use crate::picture::Picture;
 use crate::{Channels, Dataset, DatasetError, ReadOptions, Splits, held_out};
 
@@ -103,7 +103,12 @@ impl Arrays {
             None if self.is_square(options) => self.width,
             None => {
                 let (file, width, height) = (source.to_owned(), self.width, self.height);
-                return Err(DatasetError::Rectangles { file, width, height, suggestion: width.min(height) });
+                return Err(DatasetError::Rectangles {
+                    file,
+                    width,
+                    height,
+                    suggestion: suggested_side(width.min(height)),
+                });
             }
         };
         check_size(source, self.count(), 3, side)?;
@@ -214,7 +219,7 @@ mod tests {
         assert_eq!(
             error,
             "the images of f.npz are 3x2 pixels, wide by high, and only square ones can be used; \
-             make them square with --image-size 2, cropped or as --image-fit says"
+             make them square with --image-size 4, cropped or as --image-fit says"
         );
         let options = ReadOptions { size: Some(2), ..ReadOptions::default() };
         let splits = made(arrays(2, 3), Some(arrays(1, 3)), &options).unwrap();

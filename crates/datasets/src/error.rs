@@ -25,6 +25,12 @@ pub(crate) fn check_size(source: &str, count: usize, channels: usize, side: usiz
     }
 }
 
+/// The side to make images of different sides, or of two, of which this is the shortest: one that small patches divide, and
+/// no larger than what can be trained on without a large machine.
+pub(crate) fn suggested_side(shortest: usize) -> usize {
+    (shortest.min(64) / 4 * 4).max(4)
+}
+
 /// Why a dataset could not be had. Each displays as one sentence that names the file and says what to do.
 ///
 /// The sentence includes what the operating system said, so there is no chain of sources to print.
@@ -151,7 +157,7 @@ pub enum DatasetError {
         /// Another, and its size.
         other: String,
         /// A size to give.
-        suggestion: u32,
+        suggestion: usize,
     },
     /// Images are not square, and no size was given to make them so.
     #[error(

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::arrays::{Planes, held_out_note, settle};
-use crate::error::{check_size, listed};
+use crate::error::{check_size, listed, suggested_side};
 use crate::picture::{self, Picture};
 use crate::{Dataset, DatasetError, ReadOptions, Splits, directory::name_of, held_out};
 
@@ -238,13 +238,13 @@ fn common_side(
             path: path.to_owned(),
             first: format!("{first_name} has {}x{}", first.0, first.1),
             other: format!("{other_name} {}x{}", other.0, other.1),
-            suggestion: shortest.copied().unwrap_or(1).min(64),
+            suggestion: suggested_side(shortest.copied().unwrap_or(1) as usize),
         });
     }
     if first.0 != first.1 {
         let (width, height) = (first.0 as usize, first.1 as usize);
         let file = path.display().to_string();
-        return Err(DatasetError::Rectangles { file, width, height, suggestion: width.min(height).min(64) });
+        return Err(DatasetError::Rectangles { file, width, height, suggestion: suggested_side(width.min(height)) });
     }
     Ok(first.0)
 }
@@ -456,6 +456,7 @@ mod tests {
         let folder = Folder::new();
         folder.grey("a/1.png", 30, 20, 7);
         folder.grey("a/2.png", 30, 31, 7);
+        folder.grey("a/3.png", 23, 31, 7);
         let error = folder.error();
         let expected = "differ in size: a/1.png has 30x20 pixels, a/2.png 30x31; \
                         make them one size with --image-size, such as --image-size 20";

@@ -187,8 +187,8 @@ pub struct DataArgs {
     ///
     /// A directory with IDX files as MNIST and Fashion-MNIST are published in, gzipped or not; a .npz file
     /// with x_train and y_train; or a folder with a subfolder of PNG, JPEG, GIF, WebP or BMP files for each
-    /// class, perhaps within train and test. `datasets inspect PATH` shows what is there. When a run is gone on
-    /// with: where its images are now, if they have moved.
+    /// class, perhaps within train and test. `datasets inspect PATH` shows what is there. With --resume: the
+    /// images' new location, if they have moved.
     #[arg(long, value_name = "PATH")]
     pub data: Option<Place>,
 

@@ -81,12 +81,17 @@ impl Handles {
 }
 
 impl Dit {
-    /// A model with DiT's initialisation. The configuration must be valid.
+    /// A model with DiT's initialisation.
     ///
     /// # Errors
     /// What the device reports.
+    ///
+    /// # Panics
+    /// Where [`Config::validate`] refuses the configuration.
     pub fn new(stream: &mut Stream, config: Config, seed: u64) -> Result<Self> {
-        Self::assemble(stream, config, &initial::initial_values(&config, seed), None)
+        let values = initial::initial_values(&config, seed);
+        let positions = positions::sine_cosine(config.side / config.patch, config.width);
+        Self::from_weights(stream, &Weights { config, values, positions })
     }
 
     /// A model with given weights.
@@ -94,20 +99,9 @@ impl Dit {
     /// # Errors
     /// What the device reports.
     pub fn from_weights(stream: &mut Stream, weights: &Weights) -> Result<Self> {
-        Self::assemble(stream, weights.config, &weights.values, Some(&weights.positions))
-    }
-
-    fn assemble(stream: &mut Stream, config: Config, values: &[Vec<f32>], positions: Option<&[f32]>) -> Result<Self> {
-        let parameters = Parameters::new(stream, config.parameters(), values)?;
-        let fixed;
-        let positions = match positions {
-            Some(positions) => positions,
-            None => {
-                fixed = positions::sine_cosine(config.side / config.patch, config.width);
-                &fixed
-            }
-        };
-        let positions = stream.upload(positions)?;
+        let config = weights.config;
+        let parameters = Parameters::new(stream, config.parameters(), &weights.values)?;
+        let positions = stream.upload(&weights.positions)?;
         let frequencies =
             stream.upload(&positions::time_frequencies(TIME_FEATURES / 2, config.variant.frequency_steps))?;
         let handles = Handles::new(stream.device(), &parameters, &config);

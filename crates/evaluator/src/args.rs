@@ -36,6 +36,18 @@ Examples:
 
 Use a release build: cargo run --release -p evaluator -- --weights weights/mnist.safetensors";
 
+impl Arguments {
+    /// Where the kernels run, whatever is to be done.
+    pub fn device(&self) -> &DeviceArgs {
+        match &self.command {
+            Some(Command::Sweep(args)) => &args.device,
+            Some(Command::Velocity(args)) => &args.device,
+            Some(Command::TrainClassifier(args)) => &args.device,
+            None => &self.evaluate.device,
+        }
+    }
+}
+
 /// Everything besides evaluating once.
 #[derive(Debug, Subcommand)]
 pub enum Command {

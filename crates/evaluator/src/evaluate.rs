@@ -162,7 +162,8 @@ fn pixels(images: &[u8]) -> Vec<f32> {
     images.iter().map(|pixel| f32::from(*pixel) / 255.0).collect()
 }
 
-fn agreement(found: &[u8], asked: &[u8]) -> f64 {
+/// The share of digits that are found to be what was asked for: 0 to 1.
+pub fn agreement(found: &[u8], asked: &[u8]) -> f64 {
     found.iter().zip(asked).filter(|(found, asked)| found == asked).count() as f64 / asked.len() as f64
 }
 

@@ -16,11 +16,11 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Parser;
 use dit::Dit;
-use programs::{check_writable, say, write_atomically};
+use programs::{check_writable, counted, say, write_atomically};
 
 use args::{Arguments, Command, Evaluate, TrainClassifier};
 use classifier::{Classifier, TrainOptions, train};
-use evaluate::Evaluator;
+use evaluate::{Evaluator, agreement};
 
 /// Held-out digits at once, when their loss is taken.
 const LOSS_BATCH: usize = 50;
@@ -28,6 +28,10 @@ const LOSS_BATCH: usize = 50;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     programs::run(|| {
+        if arguments.device().list_devices {
+            arguments.device().print_list()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         match &arguments.command {
             Some(Command::Sweep(args)) => sweep::sweep(args)?,
             Some(Command::Velocity(args)) => velocity::velocity(args)?,
@@ -39,9 +43,6 @@ fn main() -> ExitCode {
 }
 
 fn evaluate(args: &Evaluate) -> Result<()> {
-    if args.device.list_devices {
-        return Ok(args.device.print_list()?);
-    }
     let weights = args.weights.as_deref().map(samples::load_weights).transpose()?;
     let read = args.samples.as_deref().map(samples::read).transpose()?;
     args.json.as_ref().map_or(Ok(()), check_writable)?;
@@ -64,7 +65,7 @@ fn evaluate(args: &Evaluate) -> Result<()> {
         None => None,
     };
     report::print(&figures, &real, losses.as_ref());
-    say(format_args!("{} digits, {:.1} s", samples.labels.len(), start.elapsed().as_secs_f64()));
+    say(format_args!("{}, {:.1} s", counted(samples.labels.len(), "digit"), start.elapsed().as_secs_f64()));
     if let Some(path) = &args.json {
         let json = report::json(&figures, &real, losses.as_ref(), evaluator.accuracy());
         write_atomically(path, |writer| Ok(serde_json::to_writer_pretty(writer, &json)?))?;
@@ -86,9 +87,9 @@ fn train_classifier(args: &TrainClassifier) -> Result<()> {
     })?;
     let classifier = Classifier::new(&mut stream, weights.config, &weights.values)?;
     let output = classifier.classify(&mut stream, splits.test.images())?;
-    let right = output.classes.iter().zip(splits.test.labels()).filter(|(found, label)| found == label).count();
+    let accuracy = agreement(&output.classes, splits.test.labels());
     let bytes = weights.to_bytes()?;
     write_atomically(&args.out, |writer| writer.write_all(&bytes))?;
-    say(format_args!("Wrote {} (right on {right} of {} test digits)", args.out.display(), output.classes.len()));
+    say(format_args!("Wrote {} (accuracy {accuracy:.4} on the test digits)", args.out.display()));
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use bytemuck::pod_collect_to_vec;
 use dit::{Dit, Weights, read_tensor};
 use flow::sample;
-use programs::steps_bar;
+use programs::{steps_bar, to_byte};
 use runtime::Stream;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -86,19 +86,30 @@ pub fn read(path: &Path) -> Result<Samples> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let tensors =
         SafeTensors::deserialize(&bytes).with_context(|| format!("{name} is no complete safetensors file"))?;
-    let labels = tensors.tensor("labels").ok().filter(|view| view.dtype() == Dtype::I64 && view.shape().len() == 1);
-    let labels = labels.with_context(|| format!("{name} has no `labels` (N) of I64"))?;
-    let labels: Vec<i64> = pod_collect_to_vec(labels.data());
-    ensure!(!labels.is_empty(), "{name} holds no digits");
+    let labels = read_labels(&tensors, "labels", CLASSES - 1).with_context(|| name.to_string())?;
     let shape = [labels.len(), 1, SIDE, SIDE];
     let images = read_tensor(&tensors, "images", &shape).with_context(|| format!("{name} cannot be evaluated"))?;
-    if let Some(index) = labels.iter().position(|label| !(0..CLASSES as i64).contains(label)) {
-        anyhow::bail!("{name}: label {index} is {}, not 0 to 9", labels[index]);
-    }
-    Ok(Samples { images: quantised(&images), labels: labels.iter().map(|label| *label as u8).collect() })
+    // No label is above 9.
+    Ok(Samples { images: quantised(&images), labels: labels.into_iter().map(|label| label as u8).collect() })
+}
+
+/// The labels in a tensor (N) of I64: at least one, each from 0 to `greatest`.
+///
+/// # Errors
+/// A sentence that names the tensor, and what of it is not so.
+pub fn read_labels(tensors: &SafeTensors<'_>, tensor: &str, greatest: usize) -> Result<Vec<u32>> {
+    let view = tensors.tensor(tensor).ok().filter(|view| view.dtype() == Dtype::I64 && view.shape().len() == 1);
+    let view = view.with_context(|| format!("there is no `{tensor}` (N) of I64"))?;
+    let labels: Vec<i64> = pod_collect_to_vec(view.data());
+    ensure!(!labels.is_empty(), "`{tensor}` is empty");
+    let label = |(index, label): (usize, i64)| {
+        let fitting = u32::try_from(label).ok().filter(|label| *label as usize <= greatest);
+        fitting.with_context(|| format!("`{tensor}` has {label} at element {index}, not 0 to {greatest}"))
+    };
+    labels.into_iter().enumerate().map(label).collect()
 }
 
 /// Values in [−1, 1] as a picture's bytes.
 fn quantised(values: &[f32]) -> Vec<u8> {
-    values.iter().map(|value| ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8).collect()
+    values.iter().copied().map(to_byte).collect()
 }

@@ -1,14 +1,14 @@
 //! The velocities of a model at given points.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use autograd::Tape;
-use bytemuck::pod_collect_to_vec;
 use dit::{Dit, Input, Weights, read_tensor};
 use programs::{check_writable, say, write_atomically};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::args::Velocity;
+use crate::samples::read_labels;
 
 /// Points at once.
 const BATCH: usize = 64;
@@ -24,19 +24,15 @@ pub fn velocity(args: &Velocity) -> Result<()> {
     let bytes = std::fs::read(&args.inputs).with_context(|| format!("cannot read {name}"))?;
     let tensors =
         SafeTensors::deserialize(&bytes).with_context(|| format!("{name} is no complete safetensors file"))?;
-    let labels = tensors.tensor("y").ok().filter(|view| view.dtype() == Dtype::I64 && view.shape().len() == 1);
-    let labels = labels.with_context(|| format!("{name} has no `y` (N) of I64"))?;
-    let labels: Vec<i64> = pod_collect_to_vec(labels.data());
-    ensure!(!labels.is_empty(), "{name} holds no points");
-    let (config, count) = (weights.config, labels.len());
+    let config = weights.config;
+    // The null class comes after the others.
+    let labels = read_labels(&tensors, "y", config.classes).with_context(|| name.to_string())?;
+    let count = labels.len();
     let shape = [count, config.channels, config.side, config.side];
     let input = |tensor: &str, shape: &[usize]| {
         read_tensor(&tensors, tensor, shape).with_context(|| format!("{name} does not fit {}", args.weights.display()))
     };
     let (x, t) = (input("x", &shape)?, input("t", &[count])?);
-    if let Some(index) = labels.iter().position(|label| !(0..=config.classes as i64).contains(label)) {
-        anyhow::bail!("{name}: y[{index}] is {}, not 0 to {} (the null class)", labels[index], config.classes);
-    }
 
     let device = args.device.open()?;
     let mut stream = device.stream()?;
@@ -45,8 +41,7 @@ pub fn velocity(args: &Velocity) -> Result<()> {
     let points = x.chunks(BATCH * config.image_size()).zip(t.chunks(BATCH)).zip(labels.chunks(BATCH));
     for ((x, t), labels) in points {
         let batch = t.len();
-        let labels: Vec<u32> = labels.iter().map(|label| *label as u32).collect();
-        let (images, time, labels) = (stream.upload(x)?, stream.upload(t)?, stream.upload(&labels)?);
+        let (images, time, labels) = (stream.upload(x)?, stream.upload(t)?, stream.upload(labels)?);
         let input = Input { images: &images, source_batch: batch, time: &time, labels: &labels, batch };
         let velocity = model.forward(&mut Tape::inference(&mut stream, model.parameters()), &input)?;
         velocities.extend(stream.read::<f32>(velocity.value())?);

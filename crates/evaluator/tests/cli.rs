@@ -90,6 +90,22 @@ fn velocities_are_pytorchs() {
 }
 
 #[test]
+fn devices_are_listed_and_nothing_else_is_done() {
+    let place = Place::new();
+    let weights = format!("--weights {GOLDEN}");
+    for mode in [
+        String::new(),
+        format!("sweep {weights} --out v.png"),
+        format!("velocity {weights} --inputs {GOLDEN} --out v"),
+        "train-classifier".into(),
+    ] {
+        let said = place.works(&format!("{mode} --list-devices"));
+        assert!(said.lines().last().is_some_and(|line| line.starts_with("CPU")), "{mode}: {said}");
+        assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0, "{mode} wrote something");
+    }
+}
+
+#[test]
 fn a_single_image_has_those_figures_that_one_can_have() {
     let place = Place::new();
     place.samples("one.safetensors", &[-1.0; 784], &[3]);
@@ -137,8 +153,8 @@ fn what_cannot_be_evaluated_is_named() {
     place.samples("nan.safetensors", &[f32::NAN; 784], &[3]);
     place.refuses("--samples nan.safetensors", &["`images` has NaN at element 0"]);
     place.samples("label.safetensors", &[0.0; 784], &[10]);
-    place.refuses("--samples label.safetensors", &["label 0 is 10"]);
+    place.refuses("--samples label.safetensors", &["label.safetensors: `labels` has 10 at element 0, not 0 to 9"]);
     place.samples("none.safetensors", &[], &[]);
-    place.refuses("--samples none.safetensors", &["holds no digits"]);
+    place.refuses("--samples none.safetensors", &["`labels` is empty"]);
     place.refuses(&format!("sweep --weights {GOLDEN} --values x"), &["`x` is none for guidance"]);
 }

@@ -42,6 +42,7 @@ mod adaptive;
 mod error;
 mod grid;
 mod held_out;
+mod names;
 mod prediction;
 mod sample;
 mod sde;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use kernels::{Coefficients, Euler, FlowPath};
 use runtime::{Buffer, Result, Stream};
 
+use crate::names::named;
 use crate::solver::Velocity;
 use crate::{Prediction, grid::Grid};
 
@@ -152,13 +153,6 @@ impl fmt::Display for LastStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-fn named<T: Copy>(text: &str, all: &[T], what: &str, name: fn(T) -> &'static str) -> Result<T, String> {
-    all.iter().copied().find(|one| name(*one) == text).ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
-        format!("`{text}` is no {what}; choose one of {}", names.join(", "))
-    })
 }
 
 /// Stochastic sampling.

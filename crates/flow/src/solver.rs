@@ -6,6 +6,8 @@ use std::str::FromStr;
 use kernels::{Euler, Fill, GuidanceEuler};
 use runtime::{Buffer, Result, Stream};
 
+use crate::names::named;
+
 /// How x is taken from one time to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Solver {
@@ -147,8 +149,7 @@ impl FromStr for Solver {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|solver| solver.name() == text);
-        named.ok_or_else(|| format!("`{text}` is no solver; choose one of {}", Self::ALL.map(Self::name).join(", ")))
+        named(text, &Self::ALL, "solver", Self::name)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Adding one buffer to another.
 
-use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::parallel;
+use crate::cpu::{parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -47,12 +46,5 @@ impl Add<'_> {
 fn cpu(_: &[u8], arguments: Arguments<'_>) {
     let [x, out] = arguments.take();
     let x = x.read::<f32>();
-    parallel::chunks(out.write::<f32>(), |start, out| add(&x[start..][..out.len()], out));
-}
-
-#[multiversion(targets = "simd")]
-fn add(x: &[f32], out: &mut [f32]) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out += x;
-    }
+    parallel::chunks(out.write::<f32>(), |start, out| sum::add_rows(&x[start..][..out.len()], out));
 }

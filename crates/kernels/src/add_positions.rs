@@ -1,9 +1,8 @@
 //! Position embeddings.
 
-use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::parallel;
+use crate::cpu::{parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -60,12 +59,5 @@ impl AddPositions<'_> {
 fn cpu(_: &[u8], arguments: Arguments<'_>) {
     let [positions, x] = arguments.take();
     let positions = positions.read::<f32>();
-    parallel::rows(x.write::<f32>(), positions.len(), |_, x| add(positions, x));
-}
-
-#[multiversion(targets = "simd")]
-fn add(positions: &[f32], x: &mut [f32]) {
-    for (x, position) in x.iter_mut().zip(positions) {
-        *x += position;
-    }
+    parallel::rows(x.write::<f32>(), positions.len(), |_, x| sum::add_rows(positions, x));
 }

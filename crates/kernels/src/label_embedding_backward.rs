@@ -1,9 +1,8 @@
 //! The gradient of [`LabelEmbedding`](crate::LabelEmbedding) by its table.
 
-use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::parallel;
+use crate::cpu::{parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -77,15 +76,8 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         }
         for (label, upstream) in labels.iter().zip(upstream.chunks_exact(width)) {
             if *label as usize == row {
-                add(upstream, out);
+                sum::add_rows(upstream, out);
             }
         }
     });
-}
-
-#[multiversion(targets = "simd")]
-fn add(x: &[f32], out: &mut [f32]) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out += x;
-    }
 }

@@ -7,7 +7,7 @@ use crate::column_sum::{ColumnSum, column_sums};
 use crate::cpu::bfloat16::Parts;
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::{Destination, Finish, product};
-use crate::cpu::{math, parallel};
+use crate::cpu::{math, parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -234,8 +234,8 @@ impl MatMul<'_> {
         self.launch_variant(stream, variant)
     }
 
-    /// Checks the shapes and launches this variant, for who knows better. The CPU has one body for all but
-    /// [`Variant::Half`], which rounds nothing.
+    /// Checks the shapes and launches this variant, for who knows better. On the CPU all but [`Variant::Half`] have one
+    /// body, which rounds nothing.
     ///
     /// # Errors
     /// As [`MatMul::launch`]; [`runtime::Error::Shape`] too where the variant does not take the shape, or
@@ -398,7 +398,7 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
     let of_row = |row: usize| (&modulation[row / tokens * width + gate..][..n], &residual[row * n..][..n]);
     let save = parameters.save == SAVE;
     let finish: Option<&Finish<'_>> = match epilogue {
-        2 => Some(&|_, out, _| add(out, bias)),
+        2 => Some(&|_, out, _| sum::add_rows(bias, out)),
         3 if save => Some(&|_, saved, out| gelu(saved, bias, out)),
         3 => Some(&|_, out, _| gelu_in_place(out, bias)),
         4 if save => Some(&|row, saved, out| {
@@ -422,13 +422,6 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
     product(unit, [m, k, n], a, b, to);
     if parameters.save == SUMS {
         column_sums(a.data, sums, 1.0, epilogue == 1);
-    }
-}
-
-#[multiversion(targets = "simd")]
-fn add(row: &mut [f32], bias: &[f32]) {
-    for (value, bias) in row.iter_mut().zip(bias) {
-        *value += bias;
     }
 }
 

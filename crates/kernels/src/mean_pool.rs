@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream, grid};
 
-use crate::cpu::parallel;
+use crate::cpu::{parallel, sum};
 use crate::shape;
 
 parameters! {
@@ -72,11 +72,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 fn mean(x: &[f32], out: &mut [f32]) {
     let tokens = (x.len() / out.len()) as f32;
     out.fill(0.0);
-    for token in x.chunks_exact(out.len()) {
-        for (sum, x) in out.iter_mut().zip(token) {
-            *sum += x;
-        }
-    }
+    sum::add_rows(x, out);
     for sum in out {
         *sum /= tokens;
     }

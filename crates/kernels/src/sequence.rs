@@ -14,13 +14,13 @@ pub struct Sequence {
     pub tokens: usize,
     /// Columns of a token, D.
     pub width: usize,
-    /// Columns of the modulation: 6D in a block, 2D in the final layer.
+    /// Columns of the modulation: six chunks of D for a block, two for the final layer, and those of others beside them.
     pub modulation_width: usize,
 }
 
 impl Sequence {
     /// B · T
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batch * self.tokens
     }
 

@@ -29,15 +29,16 @@ pub struct DeviceArgs {
     #[arg(long)]
     trusted_shaders: bool,
 
-    /// Round what products multiply to 16 bits, for speed. On an adapter: of forward products, to f16, on matrix
-    /// units where it has them (those of 16 × 16 that NVIDIA and AMD have are programmed for, but have not been
-    /// tried yet); results differ in their third digit. On the CPU: of all products but attention's, to bfloat16,
-    /// where there is a matrix unit for it (Intel's AMX, under Linux); results differ in their second or third
-    /// digit. All else stays at 32 bits
+    /// Round what products multiply to 16 bits (half), for speed, or keep all at 32 bits (single)
+    ///
+    /// On an adapter: of forward products, to f16, on matrix units where it has them (those of 16 × 16 that NVIDIA
+    /// and AMD have are programmed for, but have not been tried yet); results differ in their third digit. On the
+    /// CPU: of all products but attention's, to bfloat16, where there is a matrix unit for it (Intel's AMX, under
+    /// Linux); results differ in their second or third digit. All else stays at 32 bits.
     #[arg(long, value_enum, default_value = "single")]
     precision: Precision,
 
-    /// List the devices that can be used, and leave
+    /// List the devices that can be used, and exit
     #[arg(long)]
     pub list_devices: bool,
 }
@@ -72,6 +73,11 @@ impl DeviceArgs {
         Device::open(&DeviceOptions { timestamps: true, ..self.options() })
     }
 
+    /// Whether what products multiply is to be rounded to 16 bits.
+    pub fn half(&self) -> bool {
+        self.precision == Precision::Half
+    }
+
     fn options(&self) -> DeviceOptions {
         DeviceOptions {
             choice: match self.device {
@@ -82,7 +88,7 @@ impl DeviceArgs {
             backend: self.backend,
             adapter: self.adapter.clone(),
             default_limits: self.default_limits,
-            half: self.precision == Precision::Half,
+            half: self.half(),
             shaders: self.shaders(),
             ..DeviceOptions::default()
         }

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use flow::{Adaptive, Diffusion, LastStep, SampleOptions, Sde, SdeSolver, Solver};
 
-use crate::Interval;
+use crate::{Interval, counted};
 
 /// The guidance scale with which images are drawn unless told otherwise. Like the defaults of [`FlowArgs`] it is what
 /// docs/recipe.md found: the most like real digits, by all figures together, and in the fewest steps that cost nothing.
@@ -44,7 +44,7 @@ pub struct FlowArgs {
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub steps: usize,
 
-    /// How much shorter steps are near the noise than near the image; 1 makes all alike, less shorter ones near the image
+    /// How step lengths are distributed: 1 is even, above 1 shorter near the noise, below 1 shorter near the image
     ///
     /// A shift s moves the noise level x to s x / (1 + (s - 1) x), as Stable Diffusion 3 does (arXiv 2403.03206).
     #[arg(long, value_name = "SHIFT", default_value = "0.4", value_parser = positive, allow_negative_numbers = true)]
@@ -60,8 +60,8 @@ pub struct FlowArgs {
 
     /// Add fresh noise at every step: constant, sbdm, sigma, linear, decreasing or increasing-decreasing
     ///
-    /// The forms of SiT's diffusion (arXiv 2401.08740), which say how much when. The images are others of the same
-    /// kind. Takes more steps than the solvers without noise: try --steps 250.
+    /// The forms of SiT's diffusion (arXiv 2401.08740), which set how much noise is added at each time. The images
+    /// differ from those without noise. It needs more steps than the solvers without noise: try --steps 250.
     #[arg(long, value_name = "FORM", conflicts_with = "solver")]
     pub sde: Option<Diffusion>,
 
@@ -85,12 +85,11 @@ pub struct FlowArgs {
 impl FlowArgs {
     /// The steps in words, such as `50 heun steps`.
     pub fn describe(&self) -> String {
-        let plural = if self.steps == 1 { "" } else { "s" };
         match (self.sde, self.solver) {
-            (Some(form), _) => format!("{} {form} SDE step{plural}", self.steps),
+            (Some(form), _) => counted(self.steps, &format!("{form} SDE step")),
             (None, Solver::DormandPrince5) => "dopri5".into(),
-            (None, Solver::Euler) => format!("{} step{plural}", self.steps),
-            (None, solver) => format!("{} {solver} step{plural}", self.steps),
+            (None, Solver::Euler) => counted(self.steps, "step"),
+            (None, solver) => counted(self.steps, &format!("{solver} step")),
         }
     }
 

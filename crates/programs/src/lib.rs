@@ -37,10 +37,10 @@ pub use files::{FileError, check_new_folder, check_writable, write_atomically, w
 pub use interval::Interval;
 pub use manual::ManualArgs;
 pub use note::{NoteError, read_note, save_png_with_note};
-pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png};
+pub use pictures::{Layout, Panel, PictureError, Tile, contact_sheet, save_png, to_byte};
 pub use presets::{Defaults, Preset};
 pub use progress::steps_bar;
-pub use run::{run, say};
+pub use run::{counted, run, say};
 pub use strip::{StripRow, film_strip};
 pub use terminal::show;
 pub use trace::TraceArgs;

@@ -11,7 +11,7 @@ use clap_mangen::Man;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Manual")]
 pub struct ManualArgs {
-    /// Print completions of flags for a shell, and leave
+    /// Print completions of flags for a shell, and exit
     ///
     /// For bash: PROGRAM --completions bash > ~/.local/share/bash-completion/completions/PROGRAM
     ///
@@ -21,7 +21,7 @@ pub struct ManualArgs {
     #[arg(long, value_name = "SHELL", exclusive = true)]
     completions: Option<Shell>,
 
-    /// Print the manual page, and leave: PROGRAM --man > PROGRAM.1; man ./PROGRAM.1
+    /// Print the manual page, and exit: PROGRAM --man > PROGRAM.1; man ./PROGRAM.1
     #[arg(long, exclusive = true)]
     man: bool,
 }

@@ -42,25 +42,37 @@ pub struct Defaults {
 }
 
 impl Preset {
-    /// The preset for a kind of device.
-    pub fn for_device(hardware_gpu: bool) -> Self {
-        if hardware_gpu { Self::Base } else { Self::Small }
+    /// The preset for a kind of device: see [`runtime::Device::is_large_gpu`].
+    pub fn for_device(large_gpu: bool) -> Self {
+        if large_gpu { Self::Base } else { Self::Small }
+    }
+
+    /// Pixels along each side of a patch, where that divides the side of the images.
+    pub fn patch(self) -> usize {
+        match self {
+            Self::Base => 2,
+            Self::Tiny | Self::Small | Self::Colour => 4,
+        }
+    }
+
+    /// Whether the preset's patch or a larger one divides the side of images, and is not all of an image for want of others.
+    pub fn divides(self, side: usize) -> bool {
+        (self.patch()..side).any(|patch| side.is_multiple_of(patch)) || side == self.patch()
     }
 
     /// The model for images of a shape. Where the preset's patch does not divide the side, the next
-    /// larger one that does.
+    /// larger one that does, which may be all of an image: see [`Preset::divides`].
     pub fn config(self, side: usize, channels: usize, classes: usize) -> Config {
-        let (patch, width, depth, heads) = match self {
-            Self::Tiny => (4, 64, 3, 2),
-            Self::Small => (4, 128, 4, 4),
-            Self::Base => (2, 256, 6, 8),
-            Self::Colour => (4, 192, 6, 6),
+        let (width, depth, heads) = match self {
+            Self::Tiny => (64, 3, 2),
+            Self::Small => (128, 4, 4),
+            Self::Base => (256, 6, 8),
+            Self::Colour => (192, 6, 6),
         };
-        let patch = (patch..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side);
         Config {
             side,
             channels,
-            patch,
+            patch: (self.patch()..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side),
             width,
             depth,
             heads,

@@ -21,6 +21,11 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<ExitCode> + Send) -> ExitCode {
     }
 }
 
+/// A number of things: `1 step`, `2 steps`.
+pub fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Prints a line on standard output. Where that is closed (`sampler | head -1`) nobody reads it, which is
 /// no failure.
 pub fn say(line: impl fmt::Display) {

@@ -8,7 +8,7 @@ use clap::Args;
 use runtime::{Device, Profile, Stream, Value};
 use serde_json::{Map, Number, Value as Json, json};
 
-use crate::{DeviceArgs, check_writable, write_atomically};
+use crate::{DeviceArgs, check_writable, counted, write_atomically};
 
 /// The process that both tracks belong to, and the tracks.
 const PROCESS: u32 = 1;
@@ -75,9 +75,9 @@ impl TraceArgs {
         write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &events(&profile, &device))?))
             .context("--trace")?;
         Ok(Some(format!(
-            "Wrote {} ({} kernels in {:.1} ms); open it in ui.perfetto.dev",
+            "Wrote {} ({} in {:.1} ms); open it in ui.perfetto.dev",
             path.display(),
-            profile.kernels.len(),
+            counted(profile.kernels.len(), "kernel"),
             1e3 * end(&profile).as_secs_f64()
         )))
     }

@@ -116,6 +116,8 @@ pub struct AdapterInfo {
     pub backend: String,
     /// True for a rasteriser that runs on the CPU, such as llvmpipe or SwiftShader.
     pub software: bool,
+    /// True for a GPU that is part of a processor; Apple's, which are as large as others, do not count.
+    pub integrated: bool,
     /// The driver's name and version, as far as it tells.
     pub driver: String,
     /// The fewest invocations that a subgroup has; `None` where shaders can't use subgroups.
@@ -131,6 +133,7 @@ impl AdapterInfo {
             name: info.name,
             backend: info.backend.to_string(),
             software: info.device_type == wgpu::DeviceType::Cpu,
+            integrated: info.device_type == wgpu::DeviceType::IntegratedGpu && info.backend != wgpu::Backend::Metal,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             smallest_subgroup: adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
             wide_integers: adapter.features().contains(wgpu::Features::SHADER_INT64),

@@ -56,9 +56,14 @@ impl Device {
         self.inner.gpu.as_ref().map(|gpu| &gpu.info)
     }
 
-    /// Whether kernels run on a hardware GPU: presets are chosen by it.
+    /// Whether kernels run on a hardware GPU.
     pub fn is_hardware_gpu(&self) -> bool {
         self.adapter().is_some_and(|info| !info.software)
+    }
+
+    /// Whether kernels run on a hardware GPU with cores and memory for large models: any that is not part of a processor.
+    pub fn is_large_gpu(&self) -> bool {
+        self.adapter().is_some_and(|info| !info.software && !info.integrated)
     }
 
     /// What kernels of reduced precision find here; `None` unless [`DeviceOptions::half`] asked for it.

@@ -69,7 +69,9 @@ pub enum Error {
     #[error("the GPU reported an error: {0}")]
     Gpu(String),
     /// Kernels cannot be timed: the adapter has no timestamps, or the device was opened without them.
-    #[error("the adapter {0} cannot time kernels: it has no timestamp queries; choose another, or use --device cpu")]
+    #[error(
+        "the adapter {0} cannot time kernels: it has no timestamp queries, or was opened without; choose another, or use --device cpu"
+    )]
     NoTimestamps(String),
     /// A second stream was asked for while one is open.
     #[error("this device has an open stream already; a device takes one stream at a time")]

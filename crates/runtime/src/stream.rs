@@ -63,7 +63,7 @@ impl Stream {
 
     /// Records from here on what runs when, up to `limit` kernels. On a GPU each kernel gets a compute pass
     /// and two timestamps of its own, which takes some time that is not in the kernels'; copies between
-    /// buffers are not recorded. Results are those of a run without.
+    /// its buffers are not recorded. Results are those of a run without.
     ///
     /// # Errors
     /// [`Error::NoTimestamps`] where the adapter has none, or [`crate::DeviceOptions::timestamps`] was not

@@ -21,14 +21,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use image::DynamicImage;
-use programs::{PictureError, check_new_folder, check_writable, save_gif, save_png_with_note, say, show};
+use programs::{PictureError, check_new_folder, check_writable, counted, save_gif, save_png_with_note, say, show};
 use runtime::Device;
 
 use crate::args::Args;
 use crate::model::Model;
 use crate::note::{KEYWORD, Note, Shows};
 use crate::output::{is_gif, picture, save_folder, save_tensors, there_and_back};
-use crate::plan::{Plan, counted};
+use crate::plan::Plan;
 use crate::request::{Request, usage};
 use crate::trajectory::TrajectoryFile;
 

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use dit::{Config, Weights, WeightsError};
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
 /// Embedded, so that the program works from anywhere and alone.
 const BUILT_IN: &[u8] = include_bytes!("../../../weights/mnist.safetensors");
 const BUILT_IN_NAME: &str = "the built-in MNIST weights";
+/// What the trainer calls the weights of a run.
+const WEIGHTS: &str = "weights.safetensors";
 
 /// A model to draw with.
 #[derive(Debug)]
@@ -23,14 +27,22 @@ pub struct Model {
 /// The model of the file, or the built-in one.
 ///
 /// # Errors
-/// As [`Weights::load`].
-pub fn load(path: Option<&Path>) -> Result<Model, WeightsError> {
-    let Some(path) = path else { return from_bytes(BUILT_IN, BUILT_IN_NAME.into()) };
+/// As [`Weights::load`]; also where the file is a run's checkpoint.
+pub fn load(path: Option<&Path>) -> anyhow::Result<Model> {
+    let Some(path) = path else { return Ok(from_bytes(BUILT_IN, BUILT_IN_NAME.into())?) };
     let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => from_bytes(&bytes, name),
-        Err(error) => Err(WeightsError::Read { path: name, reason: error.to_string() }),
+    let bytes =
+        std::fs::read(path).map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
+    if is_checkpoint(&bytes) {
+        bail!("{name} is a checkpoint, which only the trainer can use; take {WEIGHTS} from the same folder");
     }
+    Ok(from_bytes(&bytes, name)?)
+}
+
+/// Whether a file is what the trainer resumes a run with: the optimiser's moments are in no other.
+fn is_checkpoint(bytes: &[u8]) -> bool {
+    let header = SafeTensors::read_metadata(bytes);
+    header.is_ok_and(|(_, header)| header.tensors().keys().any(|name| name.starts_with("first_moment/")))
 }
 
 fn from_bytes(bytes: &[u8], name: String) -> Result<Model, WeightsError> {

@@ -25,7 +25,16 @@ pub fn picture(plan: &Plan, panels: &[Vec<f32>], scale: u32) -> Result<DynamicIm
 
 /// Whether the name of a file asks for an animation.
 pub fn is_gif(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif"))
+    ends_in(path, "gif")
+}
+
+/// Whether it asks for a picture.
+pub fn is_png(path: &Path) -> bool {
+    ends_in(path, "png")
+}
+
+fn ends_in(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 /// The frames of an animation through the columns of the only panel, there and back: the images of a column

@@ -5,11 +5,12 @@ use std::fmt;
 
 use dit::{Config, Dit, Weights};
 use flow::noise;
+use programs::counted;
 use runtime::Stream;
 
 use crate::args::Args;
 use crate::interpolate::{Interpolation, noises_between, with_classes_between};
-use crate::output::is_gif;
+use crate::output::{is_gif, is_png};
 use crate::request::{Request, Variant};
 
 /// The images that every panel has, and the panels.
@@ -116,6 +117,12 @@ impl Plan {
         if is_gif(&args.out) && (args.interpolate.is_none() || variants.len() > 1) {
             return Err("--out: only --interpolate, in one panel, and --trajectory make animations; give a name that ends in .png".into());
         }
+        if !is_gif(&args.out) && !is_png(&args.out) {
+            return Err(format!(
+                "--out: the picture is a PNG file, and {} does not end in .png; give a name that does",
+                args.out.display()
+            ));
+        }
         if args.trajectory.is_some() && labels.len() > MOST_WAYS {
             return Err(format!(
                 "--trajectory shows the way of up to {MOST_WAYS} images, not of {}; lower --count or --grid, or name fewer --digits",
@@ -214,11 +221,6 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}; {}", counted(self.images(), "image"), self.what, self.how)
     }
-}
-
-/// A number of things: `1 step`, `2 steps`.
-pub fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -320,5 +322,15 @@ mod tests {
     fn an_interpolation_has_two_ends_and_no_digits_besides() {
         assert!(plan_of("--interpolate 1..2 --count 1", 10).unwrap_err().contains("at least 2"));
         assert!(plan_of("--interpolate 1..2 --digits 3", 10).unwrap_err().contains("--digits"));
+    }
+
+    #[test]
+    fn a_picture_is_called_one() {
+        for name in ["a.png", "a.b.PNG", "a/b.png"] {
+            assert!(plan_of(&format!("--out {name}"), 10).is_ok(), "{name}");
+        }
+        for name in ["a", "a.jpg", ".png", "png", "a.png/b"] {
+            assert!(plan_of(&format!("--out {name}"), 10).unwrap_err().contains("does not end in .png"), "{name}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use image::DynamicImage;
 use programs::{FileError, Layout, PictureError, StripRow, Tile, film_strip, save_gif, save_png_with_note};
 
 use crate::note::KEYWORD;
-use crate::output::{fits_gif, is_gif, sheet};
+use crate::output::{fits_gif, is_gif, is_png, sheet};
 use crate::plan::Plan;
 
 /// A file for the way, and the form that its name ends in.
@@ -31,14 +31,14 @@ impl FromStr for TrajectoryFile {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let path = PathBuf::from(text);
-        let form = match path.extension() {
-            _ if is_gif(&path) => Form::Animation,
-            Some(ending) if ending.eq_ignore_ascii_case("png") => Form::Strip,
-            _ => {
-                return Err(format!(
-                    "`{text}` ends neither in .gif, for an animation, nor in .png, for a strip; choose one"
-                ));
-            }
+        let form = if is_gif(&path) {
+            Form::Animation
+        } else if is_png(&path) {
+            Form::Strip
+        } else {
+            return Err(format!(
+                "`{text}` ends neither in .gif, for an animation, nor in .png, for a strip; choose one"
+            ));
         };
         Ok(Self { path, form })
     }
@@ -128,10 +128,8 @@ mod tests {
         let form = |text: &str| text.parse::<TrajectoryFile>().map(|file| file.form);
         assert_eq!(form("a/b.gif"), Ok(Form::Animation));
         assert_eq!(form("b.PNG"), Ok(Form::Strip));
-        for text in ["", "a", "a.jpg", "gif", ".png", "a.png/"] {
-            if text != "a.png/" {
-                assert!(form(text).unwrap_err().contains("ends neither in .gif"), "{text}");
-            }
+        for text in ["", "a", "a.jpg", "gif", ".png"] {
+            assert!(form(text).unwrap_err().contains("ends neither in .gif"), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use dit::{Config, FlowPath, Variant, Weights};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView, serialize};
 use tempfile::TempDir;
 use tests::harness::devices;
 
@@ -533,7 +534,7 @@ fn completions_and_the_manual_page_name_every_flag() {
 #[test]
 fn flags_that_cannot_be_meant_are_refused() {
     let place = Place::with_good_files(&wavy_weights());
-    let cases: [(&str, &[&str]); 44] = [
+    let cases: [(&str, &[&str]); 46] = [
         ("--digits 12", &["--digits", "12", "0-9"]),
         ("--digits 3,5 --weights w.safetensors", &["--digits", "5", "0-4"]),
         ("--digits ''", &["--digits"]),
@@ -554,7 +555,7 @@ fn flags_that_cannot_be_meant_are_refused() {
         ("--scale 0", &["--scale", "0"]),
         ("--seed x", &["--seed", "x"]),
         ("--device tpu", &["--device", "tpu"]),
-        ("--out same --save-tensor same", &["--out", "--save-tensor", "same"]),
+        ("--out same.png --save-tensor same.png", &["--out", "--save-tensor", "same.png"]),
         ("--nonsense", &["--nonsense"]),
         ("--prompt 20a6", &["--prompt", "`a`", "2026"]),
         ("--prompt ''", &["--prompt", "2026"]),
@@ -573,6 +574,8 @@ fn flags_that_cannot_be_meant_are_refused() {
         ("--compare batch=1,2", &["--compare", "solver", "steps"]),
         ("--compare steps=5,many", &["--steps", "many"]),
         ("--out a.gif", &["--out", ".png", "--interpolate"]),
+        ("--out a.jpg", &["--out", "a.jpg does not end in .png"]),
+        ("--out samples", &["--out", "samples does not end in .png"]),
         ("--out a.gif --interpolate 1..2 --compare seed=1,2", &["--out", ".png"]),
         ("--trajectory a.jpg", &["--trajectory", ".gif", ".png"]),
         ("--trajectory a.gif --guidance 1,3", &["--trajectory", "--guidance"]),
@@ -622,6 +625,12 @@ fn weights_that_are_none_are_refused() {
     let place = Place::with_good_files(&good);
     place.refuse("--weights none.safetensors", 1, &["cannot read the weights none.safetensors", "--weights"]);
     place.refuse("--weights .", 1, &["cannot read the weights .", "--weights"]);
+    // As the trainer names what it resumes a run with.
+    let value = 1_f32.to_le_bytes();
+    let moment = TensorView::new(Dtype::F32, vec![1], &value).unwrap();
+    place.write("checkpoint.safetensors", &serialize([("first_moment/pos", moment)], None).unwrap());
+    let words = ["checkpoint.safetensors is a checkpoint", "take weights.safetensors from the same folder"];
+    place.refuse("--weights checkpoint.safetensors", 1, &words);
 }
 
 #[test]
@@ -645,11 +654,12 @@ fn devices_that_do_not_exist_are_refused() {
 fn places_that_cannot_be_written_are_refused_before_the_work() {
     let place = Place::with_good_files(&[]);
     fs::create_dir(place.path("directory")).unwrap();
+    fs::create_dir(place.path("directory.png")).unwrap();
     fs::create_dir_all(place.path("directory.full/0")).unwrap();
     // So many steps would take an hour.
     for (flags, words) in [
         ("--out none/a.png", ["--out", "none/a.png", "does not exist"]),
-        ("--out directory", ["--out", "'directory'", "is a directory"]),
+        ("--out directory.png", ["--out", "'directory.png'", "is a directory"]),
         ("--out samples.png/a.png", ["--out", "samples.png/a.png", "does not exist"]),
         ("--save-tensor none/a.safetensors", ["--save-tensor", "none/a.safetensors", "does not exist"]),
         ("--save-tensor directory", ["--save-tensor", "'directory'", "is a directory"]),

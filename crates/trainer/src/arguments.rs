@@ -13,11 +13,11 @@ use crate::schedule::Schedule;
 /// Train a diffusion transformer by flow matching.
 ///
 /// Without arguments it trains on MNIST, which is built in, with the preset that suits the device:
-/// `small` on a CPU, `base` on a GPU. Everything about the run goes into one folder: index.html shows
+/// `small` on a CPU and on a GPU that is part of one, `base` on others. Everything about the run goes into one folder: index.html shows
 /// the loss and samples over time in a browser, weights.safetensors is for the sampler, config.toml
 /// repeats the run, checkpoint.safetensors resumes it, and TensorBoard reads its events.
 ///
-/// The flags under Options, Model and Images are also the keys of a file for --config.
+/// The flags under Model, Training, Images and Output, and --precision, are also the keys of a file for --config.
 #[derive(Clone, Debug, Parser)]
 #[command(
     version,
@@ -36,15 +36,48 @@ use crate::schedule::Schedule;
   sampler --weights runs/2026-01-31-mnist/weights.safetensors"
 )]
 pub struct Arguments {
-    /// Sizes and defaults that go together; `small` on a CPU and `base` on a GPU if not given
-    #[arg(long, value_enum)]
+    /// Sizes and defaults that go together; `base` on a GPU that is not part of a processor, else `small`, if not given
+    #[arg(long, value_enum, help_heading = "Model")]
     pub preset: Option<Preset>,
 
     /// What differs from the preset's model.
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Begin with these weights in place of random ones: to go on otherwise than a run did, or with other images
+    /// How to train.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+
+    /// Which images.
+    #[command(flatten)]
+    pub data: DataArgs,
+
+    /// How often to write what.
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    /// Which run it is.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Where the kernels run.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+
+    /// Whether to trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+
+    /// Whether to print completions or the manual page.
+    #[command(flatten)]
+    pub manual: ManualArgs,
+}
+
+/// How to train.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// Begin with these weights in place of random ones: to continue with other settings or other images
     ///
     /// The model has their sizes, and steps are counted anew. A run that is only to be lengthened is resumed.
     #[arg(long, value_name = "FILE")]
@@ -66,7 +99,7 @@ pub struct Arguments {
     #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub lr: Option<f64>,
 
-    /// Steps over which the learning rate rises from zero
+    /// Steps over which the learning rate rises from zero [default: by preset, at most a quarter of all steps]
     #[arg(long, value_name = "STEPS")]
     pub warmup: Option<u32>,
 
@@ -104,11 +137,12 @@ pub struct Arguments {
     /// The seed of everything random: the same seed on the same device is the same run [default: 0]
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
+}
 
-    /// Which images.
-    #[command(flatten)]
-    pub data: DataArgs,
-
+/// How often to write what.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
     /// Steps between checkpoints
     #[arg(long, value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_every: u32,
@@ -120,22 +154,6 @@ pub struct Arguments {
     /// Steps between readings of the loss, which wait for the device
     #[arg(long, value_name = "STEPS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub log_every: u32,
-
-    /// Which run it is.
-    #[command(flatten)]
-    pub run: RunArgs,
-
-    /// Where the kernels run.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-
-    /// Whether to trace.
-    #[command(flatten)]
-    pub trace: TraceArgs,
-
-    /// Whether to print completions or the manual page.
-    #[command(flatten)]
-    pub manual: ManualArgs,
 }
 
 /// Which run it is, and where its settings come from.
@@ -148,17 +166,18 @@ pub struct RunArgs {
 
     /// Go on with the run in this folder; --steps or --epochs lengthen it
     ///
-    /// Its settings are those of its config.toml. What would make another run of it is refused.
+    /// Its settings are those in its checkpoint. Flags, and lines of its config.toml, that would make another run of it
+    /// are refused.
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
 
-    /// Take settings from a TOML file, such as a run's config.toml: keys are the flags under Options and Model
+    /// Take settings from a TOML file, such as a run's config.toml
     ///
-    /// Flags win over the file.
+    /// Its keys are the flags under Model, Training, Images and Output, and precision. Flags win over the file.
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
 
-    /// Print the settings as a file for --config, with what each is, and leave
+    /// Print the settings as a file for --config, with what each is, and exit
     #[arg(long)]
     pub print_config: bool,
 }

@@ -9,11 +9,15 @@ use runtime::{Buffer, Stream};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::folder::Folder;
 use crate::settings::Settings;
 
 /// The metadata entry that holds the [`Run`]. There is only one, because the library writes several
 /// in random order, and the same state is to be the same file.
 const RUN: &str = "run";
+
+/// What to do after values that are not finite.
+pub const AFTER_DIVERGENCE: &str = "lower --lr, or undo other unusual settings";
 
 /// What a checkpoint says besides tensors.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +52,7 @@ pub fn save(stream: &mut Stream, training: &Training, settings: &Settings, path:
         for (spec, values) in parameters.specs().iter().zip(parameters.read(stream, arena)?) {
             if !values.iter().all(|value| value.is_finite()) {
                 bail!(
-                    "training diverged: {} has values that are not finite, so no checkpoint was written; try a lower --lr",
+                    "training diverged: {} has values that are not finite, so no checkpoint was written; {AFTER_DIVERGENCE}",
                     spec.name
                 );
             }
@@ -73,10 +77,19 @@ pub fn save_weights(stream: &mut Stream, training: &Training, path: &Path) -> an
 }
 
 impl Checkpoint {
-    /// Reads and checks a checkpoint.
-    pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
+    /// Reads and checks the checkpoint of a run.
+    pub fn load(folder: &Folder) -> anyhow::Result<Self> {
+        let path = folder.checkpoint();
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&bytes).map_err(|error| {
+            let weights = folder.weights();
+            anyhow!(
+                "{} is no usable checkpoint ({error:#}); put a copy of it back, or begin another run with its last \
+                 weights: --from {} in the place of --resume",
+                path.display(),
+                weights.display()
+            )
+        })
     }
 
     fn parse(bytes: &[u8]) -> anyhow::Result<Self> {

@@ -22,6 +22,8 @@ use crate::settings::Settings;
 
 /// The structures in [`Arguments`] whose flags are no settings of a run.
 const OTHERS: [&str; 4] = ["RunArgs", "DeviceArgs", "TraceArgs", "ManualArgs"];
+/// The one flag in them that is: it changes what is computed.
+const PRECISION: &str = "precision";
 
 /// The command line, and beneath it the file of `--config` or that of the run to resume. Leaves the program, as clap
 /// does, where the command line is none.
@@ -51,9 +53,9 @@ pub fn arguments() -> anyhow::Result<Arguments> {
 pub fn text(settings: &Settings, arguments: &Arguments) -> String {
     let command = Arguments::command();
     let cadence = [
-        ("checkpoint-every", arguments.checkpoint_every),
-        ("sample-every", arguments.sample_every),
-        ("log-every", arguments.log_every),
+        ("checkpoint-every", arguments.output.checkpoint_every),
+        ("sample-every", arguments.output.sample_every),
+        ("log-every", arguments.output.log_every),
     ];
     let set: Vec<(&str, String)> =
         settings.keys().into_iter().chain(cadence.map(|(key, steps)| (key, steps.to_string()))).collect();
@@ -79,10 +81,11 @@ fn help(arg: &Arg) -> String {
     help.split(" [default").next().unwrap_or_default().to_owned()
 }
 
-/// The flags that are keys: all but those of [`OTHERS`], of which clap makes groups.
+/// The flags that are keys: all but those of [`OTHERS`], of which clap makes groups, and [`PRECISION`].
 fn keys(command: &Command) -> Vec<&Arg> {
     let others = members(command, &OTHERS);
-    command.get_arguments().filter(|arg| !others.contains(&arg.get_id())).collect()
+    let is_key = |arg: &&Arg| !others.contains(&arg.get_id()) || arg.get_long() == Some(PRECISION);
+    command.get_arguments().filter(is_key).collect()
 }
 
 /// The flags of some structures in [`Arguments`].
@@ -261,7 +264,10 @@ mod tests {
         let command = Arguments::command();
         let keys = keys(&command);
         let names: Vec<_> = keys.iter().filter_map(|arg| arg.get_long()).collect();
-        assert!(["preset", "patch", "steps", "data", "log-every"].iter().all(|key| names.contains(key)), "{names:?}");
+        assert!(
+            ["preset", "patch", "steps", "data", "log-every", PRECISION].iter().all(|key| names.contains(key)),
+            "{names:?}"
+        );
         for other in OTHERS.into_iter().chain(["ModelArgs"]) {
             assert!(command.get_groups().any(|group| group.get_id() == other), "{other} is no group any more");
         }

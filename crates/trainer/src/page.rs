@@ -6,6 +6,7 @@ use programs::write_atomically;
 
 use crate::config;
 use crate::folder::Folder;
+use crate::previews;
 use crate::settings::Settings;
 
 const TEMPLATE: (&str, &str) = ("page.html", include_str!("page.html"));
@@ -78,6 +79,7 @@ impl Page<'_> {
                 steps => self.settings.steps,
                 summary => self.summary.as_deref(),
                 grids,
+                about_grids => previews::description(self.settings.model.classes),
                 loss_by_time => self.loss_by_time,
                 settings,
                 written => jiff::ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S").to_string(),

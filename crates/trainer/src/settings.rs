@@ -6,22 +6,17 @@ use anyhow::{bail, ensure};
 use datasets::Splits;
 use dit::{Config, Weights};
 use flow::{AdamWOptions, TimeSampling, TrainOptions};
-use programs::Preset;
+use programs::{Preset, counted};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::data::Source;
 use crate::schedule::Schedule;
 
-/// The share of labels dropped unless told otherwise (Ho and Salimans, 2207.12598).
-pub fn label_dropout() -> f32 {
-    0.1
-}
-
-/// The optimiser's own.
-pub fn weight_decay() -> f32 {
-    AdamWOptions::default().weight_decay
-}
+/// The most that warm-up takes of a run unless told otherwise: of a short run there would be nothing left to learn in.
+const MOST_WARM_UP: f64 = 0.25;
+/// What warm-up takes of a run from where on it is said.
+const LONG_WARM_UP: f64 = 0.5;
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,15 +39,19 @@ pub struct Settings {
     pub schedule: Schedule,
     /// The decay of the moving average of the weights.
     pub average_decay: f64,
-    /// The decay of the weights; like all below that have a default, older checkpoints do not have it.
-    #[serde(default = "weight_decay")]
+    /// The decay of the weights. Older checkpoints have neither this nor what of the rest has a default, which is what
+    /// they were trained with.
+    #[serde(default)]
     pub weight_decay: f32,
     /// The share of labels dropped.
-    #[serde(default = "label_dropout")]
+    #[serde(default = "older_label_dropout")]
     pub label_dropout: f32,
     /// How times are drawn.
     #[serde(default)]
     pub times: TimeSampling,
+    /// Whether products are rounded to 16 bits; none in older checkpoints, which do not say.
+    #[serde(default)]
+    pub half: Option<bool>,
     /// The seed of everything random.
     pub seed: u64,
     /// Steps of the whole run, which the learning rate's schedule spans.
@@ -61,13 +60,16 @@ pub struct Settings {
 
 impl Settings {
     /// The settings of a new run.
-    pub fn new(arguments: &Arguments, splits: &Splits, hardware_gpu: bool) -> anyhow::Result<Self> {
-        let preset = arguments.preset.unwrap_or(Preset::for_device(hardware_gpu));
+    pub fn new(arguments: &Arguments, splits: &Splits, large_gpu: bool) -> anyhow::Result<Self> {
+        let preset = arguments.preset.unwrap_or(Preset::for_device(large_gpu));
         let defaults = preset.defaults();
         let train = &splits.train;
-        let batch = arguments.batch.unwrap_or(defaults.batch.min(train.count()));
-        let beginning = arguments.from.as_ref().map(Weights::load).transpose()?;
+        let batch = arguments.training.batch.unwrap_or(defaults.batch.min(train.count()));
+        let beginning = arguments.training.from.as_ref().map(Weights::load).transpose()?;
         let sizes = preset.config(train.side(), train.channels(), train.classes());
+        if beginning.is_none() && arguments.model.patch.is_none() {
+            expect_patches(preset, sizes.side)?;
+        }
         let settings = Self {
             model: beginning.as_ref().map_or(sizes, |weights| weights.config),
             from: None,
@@ -77,13 +79,17 @@ impl Settings {
             warmup: defaults.warmup,
             schedule: Schedule::default(),
             average_decay: defaults.average_decay,
-            weight_decay: weight_decay(),
-            label_dropout: label_dropout(),
+            weight_decay: AdamWOptions::default().weight_decay,
+            label_dropout: TrainOptions::default().label_dropout,
             times: defaults.times,
+            half: None,
             seed: 0,
             steps: steps_of(defaults.epochs, batch, train.count())?,
         };
-        let settings = settings.with(arguments, train.count())?;
+        let mut settings = settings.with(arguments, train.count())?;
+        if arguments.training.warmup.is_none() {
+            settings.warmup = settings.warmup.min((MOST_WARM_UP * f64::from(settings.steps)) as u32);
+        }
         if let (Some(weights), Some(path)) = (beginning, &settings.from) {
             let of_images =
                 Config { side: sizes.side, channels: sizes.channels, classes: sizes.classes, ..weights.config };
@@ -101,43 +107,38 @@ impl Settings {
     fn with(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Self> {
         let Config { side, channels, classes, .. } = self.model;
         let model = arguments.preset.map_or(self.model, |preset| preset.config(side, channels, classes));
-        let path = arguments.path.unwrap_or(self.model.path);
+        let path = arguments.training.path.unwrap_or(self.model.path);
         let model = Config { path, ..arguments.model.over(model) };
         model.validate()?;
-        let batch = arguments.batch.unwrap_or(self.batch);
+        let batch = arguments.training.batch.unwrap_or(self.batch);
         if batch > images {
-            bail!("--batch {batch} exceeds the {images} training images; choose a smaller one");
+            bail!("--batch {batch} exceeds the {}; choose a smaller one", counted(images, "training image"));
         }
-        let from = arguments.from.as_ref().map(std::path::absolute).transpose()?;
+        let from = arguments.training.from.as_ref().map(std::path::absolute).transpose()?;
         Ok(Self {
             model,
             from: from.or_else(|| self.from.clone()),
             data: self.data.moved(&arguments.data)?,
             batch,
-            rate: arguments.lr.unwrap_or(self.rate),
-            warmup: arguments.warmup.unwrap_or(self.warmup),
-            schedule: arguments.schedule.unwrap_or(self.schedule),
-            average_decay: arguments.ema.unwrap_or(self.average_decay),
-            weight_decay: arguments.weight_decay.unwrap_or(self.weight_decay),
-            label_dropout: arguments.label_dropout.unwrap_or(self.label_dropout),
-            times: arguments.time_sampling.unwrap_or(self.times),
-            seed: arguments.seed.unwrap_or(self.seed),
+            rate: arguments.training.lr.unwrap_or(self.rate),
+            warmup: arguments.training.warmup.unwrap_or(self.warmup),
+            schedule: arguments.training.schedule.unwrap_or(self.schedule),
+            average_decay: arguments.training.ema.unwrap_or(self.average_decay),
+            weight_decay: arguments.training.weight_decay.unwrap_or(self.weight_decay),
+            label_dropout: arguments.training.label_dropout.unwrap_or(self.label_dropout),
+            times: arguments.training.time_sampling.unwrap_or(self.times),
+            half: Some(arguments.device.half()),
+            seed: arguments.training.seed.unwrap_or(self.seed),
             steps: total_steps(arguments, batch, images)?.unwrap_or(self.steps),
         })
     }
 
-    /// These settings for a run that goes on, with the total that `--steps` or `--epochs` ask for, and the place where
-    /// its images are now. Whatever else the arguments ask for must be so already.
+    /// These settings for a run that goes on, with the total that `--steps` or `--epochs` ask for, the place where its
+    /// images are now, and the precision asked for. Whatever else the arguments ask for must be so already.
     pub fn resumed(&self, arguments: &Arguments, images: usize) -> anyhow::Result<Self> {
         let asked = self.with(arguments, images)?;
-        let going_on = Self { data: asked.data.clone(), steps: asked.steps, ..self.clone() };
-        let differences: Vec<String> = going_on
-            .keys()
-            .into_iter()
-            .zip(asked.keys())
-            .filter(|(was, is)| was != is)
-            .map(|((key, was), (_, is))| format!("{key} = {was}, not {is}"))
-            .collect();
+        let going_on = Self { data: asked.data.clone(), steps: asked.steps, half: asked.half, ..self.clone() };
+        let differences = differences(&going_on.keys(), &asked.keys());
         if !differences.is_empty() {
             bail!(
                 "the run to resume began with {}; leave that as it was, or begin another run, with --out in the place of --resume",
@@ -170,7 +171,26 @@ impl Settings {
             ("time-sampling", text(&self.times.to_string())),
             ("seed", self.seed.to_string()),
         ];
-        from.into_iter().chain(rest).chain(self.data.keys()).collect()
+        let precision = self.half.map(|half| ("precision", text(precision(half))));
+        from.into_iter().chain(rest).chain(self.data.keys()).chain(precision).collect()
+    }
+
+    /// What to tell the user of a new run with these settings, if anything.
+    pub fn note(&self) -> Option<String> {
+        let (warmup, steps) = (self.warmup, self.steps);
+        // One step of warm-up is none.
+        let long = warmup > 1 && f64::from(warmup) >= LONG_WARM_UP * f64::from(steps);
+        long.then(|| format!("warm-up is {warmup} steps long, and the whole run {steps}; lower --warmup to learn more"))
+    }
+
+    /// What to tell the user where a run that had these settings goes on with others, if anything.
+    pub fn note_of_change(&self, now: &Self) -> Option<String> {
+        match (self.half, now.half) {
+            (Some(was), Some(is)) if was != is => {
+                Some(format!("the run began with --precision {} and goes on with {}", precision(was), precision(is)))
+            }
+            _ => None,
+        }
     }
 
     /// The learning rate of a step, from 0 on: a linear rise, times what the schedule leaves.
@@ -196,9 +216,42 @@ impl Settings {
     }
 }
 
+/// A value of `--precision`.
+fn precision(half: bool) -> &'static str {
+    if half { "half" } else { "single" }
+}
+
+/// The share of labels dropped when a checkpoint did not say it.
+fn older_label_dropout() -> f32 {
+    0.1
+}
+
+/// Refuses images that no patch of a preset divides, unless all of an image were one: such a model learns next to nothing.
+fn expect_patches(preset: Preset, side: usize) -> anyhow::Result<()> {
+    let patch = preset.patch();
+    let below = (side / patch * patch).max(patch);
+    ensure!(
+        preset.divides(side),
+        "no patch of {patch} pixels a side or more divides images of {side}×{side}; make them {below} or {} pixels a side \
+         with --image-size, or choose a --patch that divides {side}",
+        below + patch
+    );
+    Ok(())
+}
+
+/// What differs between keys and their values, in words. Not all keys need be there in both.
+fn differences(before: &[(&str, String)], after: &[(&str, String)]) -> Vec<String> {
+    fn value<'a>(keys: &'a [(&str, String)], key: &str) -> &'a str {
+        keys.iter().find(|(other, _)| *other == key).map_or("nothing", |(_, value)| value)
+    }
+    let added = after.iter().filter(|(key, _)| before.iter().all(|(other, _)| other != key));
+    let keys = before.iter().chain(added).map(|(key, _)| (key, value(before, key), value(after, key)));
+    keys.filter(|(_, was, is)| was != is).map(|(key, was, is)| format!("{key} = {was}, not {is}")).collect()
+}
+
 /// The total that `--steps` or `--epochs` ask for, if either is given.
 fn total_steps(arguments: &Arguments, batch: usize, images: usize) -> anyhow::Result<Option<u32>> {
-    match (arguments.steps, arguments.epochs) {
+    match (arguments.training.steps, arguments.training.epochs) {
         (Some(steps), _) => Ok(Some(steps)),
         (None, Some(epochs)) => steps_of(epochs, batch, images).map(Some),
         (None, None) => Ok(None),
@@ -230,5 +283,29 @@ mod tests {
         assert_eq!(options.adamw.weight_decay, 0.0);
         assert!(settings.model.path.is_cond_ot());
         assert_eq!(settings.schedule, Schedule::Cosine);
+        assert_eq!(settings.half, None);
+    }
+
+    #[test]
+    fn settings_are_compared_by_their_names() {
+        let keys = |keys: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+            keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+        };
+        let (one, other) = (keys(&[("patch", "4"), ("width", "64")]), keys(&[("from", "'w'"), ("patch", "4")]));
+        assert_eq!(differences(&one, &other), ["width = 64, not nothing", "from = nothing, not 'w'"]);
+        assert!(differences(&one, &one).is_empty());
+    }
+
+    #[test]
+    fn images_of_one_patch_are_refused_with_sizes_that_work() {
+        let refused = |preset: Preset, side: usize| expect_patches(preset, side).err().map(|error| error.to_string());
+        for side in [4, 8, 20, 28, 35] {
+            assert_eq!(refused(Preset::Small, side), None, "{side}");
+        }
+        assert_eq!(refused(Preset::Base, 2), None);
+        for (side, said) in [(41, "make them 40 or 44 pixels"), (6, "make them 4 or 8"), (3, "make them 4 or 8")] {
+            let refusal = refused(Preset::Small, side).unwrap();
+            assert!(refusal.contains(said), "{refusal}");
+        }
     }
 }

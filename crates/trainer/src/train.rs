@@ -7,11 +7,11 @@ use anyhow::bail;
 use datasets::Splits;
 use dit::{Dit, Weights};
 use flow::{Images, StepRecord, Training};
-use programs::say;
+use programs::{counted, say};
 use runtime::Stream;
 
 use crate::arguments::Arguments;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, AFTER_DIVERGENCE, Checkpoint};
 use crate::folder::Folder;
 use crate::held_out::HeldOut;
 use crate::interrupt::{self, Interrupt};
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let resumed = match &arguments.run.resume {
         Some(root) => {
             let folder = Folder::existing(root)?;
-            let checkpoint = Checkpoint::load(&folder.checkpoint())?;
+            let checkpoint = Checkpoint::load(&folder)?;
             Some((folder, checkpoint))
         }
         None => None,
@@ -56,9 +56,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         checkpoint.settings.data.expect(&splits.train)?;
     }
     let device = arguments.trace.open(&arguments.device)?;
-    let settings = match &resumed {
-        Some((_, checkpoint)) => checkpoint.settings.resumed(arguments, splits.train.count())?,
-        None => Settings::new(arguments, &splits, device.is_hardware_gpu())?,
+    let (settings, note) = match &resumed {
+        Some((_, Checkpoint { settings: began_with, .. })) => {
+            let settings = began_with.resumed(arguments, splits.train.count())?;
+            let note = began_with.note_of_change(&settings);
+            (settings, note)
+        }
+        None => {
+            let settings = Settings::new(arguments, &splits, device.is_large_gpu())?;
+            let note = settings.note();
+            (settings, note)
+        }
     };
     if arguments.run.print_config {
         say(config::text(&settings, arguments).trim_end());
@@ -70,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some((folder, checkpoint)) => Run::resume(arguments, stream, settings, &splits, images, folder, &checkpoint)?,
         None => Run::start(arguments, stream, settings, &splits, images)?,
     };
-    run.announce(&splits)?;
+    run.announce(splits.notes.iter().chain(&note))?;
     let outcome = run.train();
     if let Err(error) = &outcome {
         run.show_page(&State::Failed(format!("{error:#}")));
@@ -112,9 +120,9 @@ impl<'a> Run<'a> {
             // It may have been stopped between its last checkpoint and the weights.
             checkpoint::save_weights(&mut stream, &training, &folder.weights())?;
             bail!(
-                "the run in {} is complete after {} steps; lengthen it with --steps or --epochs",
+                "the run in {} is complete after {}; lengthen it with --steps or --epochs",
                 folder.root().display(),
-                checkpoint.steps
+                counted(checkpoint.steps as usize, "step")
             );
         }
         let records = Records::resume(&folder, checkpoint.steps)?;
@@ -136,14 +144,14 @@ impl<'a> Run<'a> {
         let held_out = HeldOut::of(&splits.test);
         let model = settings.model;
         let about = format!(
-            "{}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} images of {} ({}×{}, {}, {}), batch {}",
+            "{}: {:.2} M parameters (patch {}, width {}, depth {}, heads {}), {} of {} ({}×{}, {}, {}), batch {}",
             stream.device(),
             training.model.parameters().count() as f64 / 1e6,
             model.patch,
             model.width,
             model.depth,
             model.heads,
-            splits.train.count(),
+            counted(splits.train.count(), "image"),
             splits.name,
             model.side,
             model.side,
@@ -156,16 +164,17 @@ impl<'a> Run<'a> {
     }
 
     /// Says what begins, and writes the configuration and the page.
-    fn announce(&mut self, splits: &Splits) -> anyhow::Result<()> {
-        let (root, steps) = (self.folder.root().display(), self.settings.steps);
+    fn announce<'n>(&mut self, notes: impl Iterator<Item = &'n String>) -> anyhow::Result<()> {
+        let (root, all) = (self.folder.root().display(), self.settings.steps);
+        let steps = counted(all as usize, "step");
         self.progress.say(&format!("Training on {}", self.about));
-        for note in &splits.notes {
+        for note in notes {
             self.progress.say(&format!("Note: {note}"));
         }
         self.progress.say(&match (self.training.optimizer.steps, &self.settings.from) {
-            (0, Some(from)) => format!("{steps} steps into {root}, from {}", from.display()),
-            (0, None) => format!("{steps} steps into {root}"),
-            (done, _) => format!("Resuming {root} after step {done} of {steps}"),
+            (0, Some(from)) => format!("{steps} into {root}, from {}", from.display()),
+            (0, None) => format!("{steps} into {root}"),
+            (done, _) => format!("Resuming {root} after step {done} of {all}"),
         });
         self.progress.say(&format!("Open {} in a browser to watch", self.folder.page().display()));
         let config = config::text(&self.settings, self.arguments);
@@ -208,7 +217,8 @@ impl<'a> Run<'a> {
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
         say(format_args!(
-            "Trained {step} steps, loss {:.4}, in {:.0} s; at most {} of device memory",
+            "Trained {}, loss {:.4}, in {:.0} s; at most {} of device memory",
+            counted(step as usize, "step"),
             self.progress.loss(),
             started.elapsed().as_secs_f64(),
             memory(&self.stream)
@@ -234,15 +244,15 @@ impl<'a> Run<'a> {
     }
 
     fn after_step(&mut self, step: u32) -> anyhow::Result<()> {
-        if step.is_multiple_of(self.arguments.log_every) || self.training.log_is_full() {
+        if step.is_multiple_of(self.arguments.output.log_every) || self.training.log_is_full() {
             self.read_log()?;
         }
-        if step.is_multiple_of(self.arguments.checkpoint_every) {
+        if step.is_multiple_of(self.arguments.output.checkpoint_every) {
             self.read_log()?;
             self.save(step)?;
             self.show_page(&State::Training);
         }
-        let every = self.arguments.sample_every;
+        let every = self.arguments.output.sample_every;
         if every > 0 && step.is_multiple_of(every) && step < self.settings.steps {
             self.read_log()?;
             self.preview(step)?;
@@ -308,7 +318,8 @@ impl<'a> Run<'a> {
                 None => "there was no checkpoint yet".to_owned(),
             };
             bail!(
-                "training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: try a lower --lr"
+                "training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}); {kept}: \
+                 {AFTER_DIVERGENCE}"
             );
         }
         self.records.steps(&records, |step| self.settings.rate_at(step))?;

@@ -120,6 +120,7 @@ fn options(adapter: &str) -> DeviceOptions {
     DeviceOptions {
         default_limits: true,
         as_hardware: env::var(AS_HARDWARE).as_deref() == Ok("1"),
+        timestamps: true,
         shaders: shaders(),
         overhang: OVERHANG,
         ..DeviceOptions::adapter(adapter)

@@ -1,4 +1,4 @@
-//! What every test of a kernel needs: the devices, half_devices, values, and comparison with an oracle.
+//! What every test of a kernel needs: the devices, values, and comparison with an oracle.
 #![allow(clippy::panic)] // a test fails by panicking
 
 mod bench;

@@ -4,6 +4,7 @@
 //! by moving parameters. It ends in the mean squared error against random targets, whose gradient
 //! differs from element to element.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use autograd::{Gradients, Parameter, ParameterSpec, Parameters, Tape, Variable};
@@ -25,6 +26,8 @@ const STEP: f32 = 1.0 / 32.0;
 const POLYNOMIAL_STEP: f32 = 2.0;
 /// The weights of the points one, two and three steps away.
 const STENCIL: [f64; 3] = [3.0 / 4.0, -3.0 / 20.0, 1.0 / 60.0];
+/// Launches of a way back, at most.
+const MOST_LAUNCHES: usize = 1000;
 /// Values are multiples of this part of their deviation, so that steps away from them are exact in f32.
 const GRID: f32 = 1024.0;
 
@@ -87,8 +90,8 @@ impl Graph {
         )
     }
 
-    /// Fails unless the tape's derivatives of the loss after `build`, by every parameter, are those of
-    /// differences. What is seen is recorded in the name of `kernels`.
+    /// Fails unless the tape's derivatives of the loss after `build`, by every parameter, are those of differences, and
+    /// each of `kernels`, or a variant of it, had a part in them. What is seen is recorded for all that had.
     pub fn check(
         &self,
         bench: &mut Bench,
@@ -99,7 +102,11 @@ impl Graph {
         let values: Vec<Vec<f32>> = self.tensors.iter().map(|tensor| tensor.values.clone()).collect();
         let len = self.output(bench, &values, &build).len();
         let target = Values::new(len as u64).normal(len);
-        let gradients = self.gradients(bench, &values, &target, &build);
+        let (gradients, launched) = self.gradients(bench, &values, &target, &build);
+        for kernel in kernels {
+            let had_a_part = launched.iter().any(|name| name.starts_with(kernel));
+            assert!(had_a_part, "{case} on {}: no {kernel} among {launched:?}", bench.device);
+        }
         let (mut count, mut worst) = (0, [0.0_f64; 2]);
         for (index, (tensor, gradient)) in self.tensors.iter().zip(&gradients).enumerate() {
             let step = self.step * tensor.deviation;
@@ -138,7 +145,7 @@ impl Graph {
                 }
             }
         }
-        for kernel in kernels {
+        for kernel in launched {
             bench.observe_for(kernel, Kind::Gradient, case.to_string(), count, worst, REASON);
         }
     }
@@ -166,7 +173,7 @@ impl Graph {
         values: &[Vec<f32>],
         target: &[f32],
         build: impl Fn(&mut Nodes<'_, '_>) -> Variable,
-    ) -> Vec<Vec<f32>> {
+    ) -> (Vec<Vec<f32>>, BTreeSet<&'static str>) {
         let parameters = &self.parameters(bench, values);
         let (target, loss) = (bench.upload(target), bench.output(1));
         let mut gradients = Gradients::new(&mut bench.stream, parameters).unwrap();
@@ -177,8 +184,12 @@ impl Graph {
         let mut nodes = Nodes { tape, parameters };
         let output = build(&mut nodes);
         let loss = nodes.tape.mean_squared_error(&output, &target, &loss).unwrap();
+        nodes.tape.stream().start_profile(MOST_LAUNCHES).unwrap();
         nodes.tape.backward(&loss).unwrap();
-        parameters.read(&mut bench.stream, gradients.arena()).unwrap()
+        let profile = bench.stream.finish_profile().unwrap();
+        assert_eq!(profile.omitted, 0, "the way back has more launches");
+        let launched = profile.kernels.iter().map(|span| span.kernel.name).collect();
+        (parameters.read(&mut bench.stream, gradients.arena()).unwrap(), launched)
     }
 }
 

@@ -1,32 +1,23 @@
 //! Linear layers with each of their epilogues.
 
 use autograd::Activation;
-use kernels::{FeedForward, FeedForwardBackward};
-use tests::harness::{Bench, Values, on_each_device};
+use kernels::FeedForwardBackward;
+use tests::harness::{Values, on_each_device};
 
 use crate::graph::Graph;
 
-pub const KERNELS: &[&str] = &["matmul", "matmul_register", "column_sum", "gelu_backward", "gate_backward"];
+pub const KERNELS: &[&str] = &["matmul", "gelu_backward", "gate_backward"];
 
-const PLAIN: &[&str] = &["matmul", "column_sum"];
-const GELU: &[&str] = &["matmul", "column_sum", "gelu_backward"];
-const GATED: &[&str] = &["matmul", "column_sum", "gate_backward"];
-
-const AT_ONCE: &[&str] = &["feed_forward", "feed_forward_backward", "column_sum", "gate_backward"];
-const BACKWARD_AT_ONCE: &[&str] = &["matmul", "feed_forward_backward", "column_sum", "gate_backward"];
+const PLAIN: &[&str] = &["matmul"];
+const GELU: &[&str] = &["matmul", "gelu_backward"];
+const GATED: &[&str] = &["matmul", "gate_backward"];
+const AT_ONCE: &[&str] = &["feed_forward_backward", "gate_backward"];
 
 /// Rows, outputs, inputs: one, primes, around the tiles, and multiples of 4, which software adapters
 /// have a kernel of their own for.
 const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [3, 5, 2], [7, 13, 17], [12, 8, 20], [65, 33, 31], [36, 68, 64]];
 /// B, T, outputs, inputs.
 const GATED_SHAPES: [[usize; 4]; 5] = [[1, 1, 1, 1], [2, 3, 5, 7], [3, 5, 17, 4], [2, 6, 8, 12], [1, 33, 65, 20]];
-
-/// The kernels of a case, with the product's under the name that it has on this device for this shape.
-fn launched(bench: &Bench, kernels: &'static [&'static str], shape: [usize; 3]) -> Vec<&'static str> {
-    let software = bench.stream.device().adapter().is_some_and(|info| info.software);
-    let register = software && shape.iter().all(|size| size.is_multiple_of(4));
-    kernels.iter().map(|name| if *name == "matmul" && register { "matmul_register" } else { *name }).collect()
-}
 
 #[test]
 pub fn linear() {
@@ -35,7 +26,6 @@ pub fn linear() {
             SHAPES.into_iter().zip(1..).flat_map(|case| [(case, Activation::Identity), (case, Activation::Gelu)])
         {
             let kernels = if activation == Activation::Gelu { GELU } else { PLAIN };
-            let kernels = &launched(bench, kernels, [rows, outputs, inputs]);
             let case = format!("linear ({rows}, {inputs}) to {outputs}, {activation:?}");
             let start = if activation == Activation::Gelu { Graph::new } else { Graph::polynomial };
             let graph = || start(seed).input("x", rows, inputs).linear("linear", outputs, inputs);
@@ -65,17 +55,16 @@ fn gated_linear() {
     on_each_device(|bench| {
         for ([batch, tokens, outputs, inputs], seed) in GATED_SHAPES.into_iter().zip(1..) {
             let (rows, columns) = (batch * tokens, 2 * outputs + 3);
-            let kernels = &launched(bench, GATED, [rows, outputs, inputs]);
             let case = format!("gated_linear ({batch}, {tokens}, {inputs}) to {outputs}");
             let with_x = || Graph::polynomial(seed).input("x", rows, inputs).linear("linear", outputs, inputs);
             let with_all = || with_x().input("residual", rows, outputs).input("modulation", batch, columns);
             let [first, second] = [1, outputs + 2];
-            with_all().check(bench, kernels, &case, |nodes| {
+            with_all().check(bench, GATED, &case, |nodes| {
                 let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
                 let linear = nodes.linear("linear");
                 nodes.tape.gated_linear(&x, linear, &residual, &modulation, second).unwrap()
             });
-            with_all().check(bench, kernels, format_args!("{case}, twice onto one residual"), |nodes| {
+            with_all().check(bench, GATED, format_args!("{case}, twice onto one residual"), |nodes| {
                 let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
                 let linear = nodes.linear("linear");
                 [first, second].into_iter().fold(residual, |residual, gate| {
@@ -83,15 +72,14 @@ fn gated_linear() {
                 })
             });
             let [residual, gates] = [rows * outputs, batch * columns].map(|len| Values::new(seed).normal(len));
-            with_x().check(bench, kernels, format_args!("{case}, residual and modulation constant"), |nodes| {
+            with_x().check(bench, GATED, format_args!("{case}, residual and modulation constant"), |nodes| {
                 let (x, residual) = (nodes.input("x"), nodes.constant(&residual, rows));
                 let (modulation, linear) = (nodes.constant(&gates, batch), nodes.linear("linear"));
                 nodes.tape.gated_linear(&x, linear, &residual, &modulation, first).unwrap()
             });
             // Everything from one variable: a square layer of single tokens on itself, gated by itself.
             let own = Graph::polynomial(seed).input("x", rows, outputs).linear("linear", outputs, outputs);
-            let kernels = &launched(bench, GATED, [rows, outputs, outputs]);
-            own.check(bench, kernels, format_args!("{case}, all of one variable"), |nodes| {
+            own.check(bench, GATED, format_args!("{case}, all of one variable"), |nodes| {
                 let (x, linear) = (nodes.input("x"), nodes.linear("linear"));
                 nodes.tape.gated_linear(&x, linear, &x, &x, 0).unwrap()
             });
@@ -108,13 +96,7 @@ pub fn feed_forward() {
     on_each_device(|bench| {
         for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
             let (rows, columns) = (batch * tokens, 2 * width + 3);
-            let kernels = &if FeedForward::runs_on(&bench.stream) {
-                AT_ONCE.to_vec()
-            } else if FeedForwardBackward::runs_on(&bench.stream) {
-                BACKWARD_AT_ONCE.to_vec()
-            } else {
-                launched(bench, GATED, [rows, hidden, width])
-            };
+            let kernels = if FeedForwardBackward::runs_on(&bench.stream) { AT_ONCE } else { GATED };
             let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
             let graph = || {
                 let layers = Graph::new(seed).linear("fc1", hidden, width).linear("fc2", width, hidden);

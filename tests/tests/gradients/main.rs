@@ -21,7 +21,7 @@ use std::path::Path;
 
 use kernels::REGISTRY;
 
-/// A file of operations, the kernels that its way back launches, and the test of its gradients.
+/// A file of operations, kernels that its way back launches, and the test of its gradients, which holds it to them.
 type Gradient = (&'static str, &'static [&'static str], fn());
 
 const GRADIENTS: &[Gradient] = &[

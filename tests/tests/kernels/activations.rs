@@ -6,7 +6,7 @@ use tests::harness::{Tolerance, Values, for_kernel};
 use tests::oracle::{network as oracle, sum};
 
 use super::LENGTHS;
-use super::presets::{BATCHES, FEW, presets};
+use super::presets::{FEW, batches, presets};
 use super::random::{random_cases, seed, size};
 use super::refusals::refuses_buffers;
 use super::trial::Trial;
@@ -32,7 +32,7 @@ fn activations(len: usize, seed: u64) -> Vec<f32> {
 
 /// The presets' conditioning, an item a row, which SiLU is for.
 fn conditionings() -> impl Iterator<Item = usize> {
-    presets().into_iter().zip(BATCHES).map(|(config, batch)| batch * config.width)
+    presets().into_iter().zip(batches()).map(|(config, batch)| batch * config.width)
 }
 
 fn silu_trial(len: usize, seed: u64) -> Trial {

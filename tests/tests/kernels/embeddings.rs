@@ -7,7 +7,7 @@ use tests::oracle::embeddings::{self as oracle, Patches};
 use tests::oracle::{narrow, sum};
 
 use super::FOLDED;
-use super::presets::{BATCHES, FEW, presets};
+use super::presets::{FEW, batches, presets};
 use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
 use super::trial::Trial;
@@ -89,7 +89,7 @@ const IMAGES: [[usize; 5]; 10] = [
 /// Each with both orders of columns; the presets' batches too, from as many images and, as guidance
 /// has them, from half.
 fn cuts() -> Vec<([usize; 5], PatchOrder)> {
-    let of_presets = presets().into_iter().zip(BATCHES);
+    let of_presets = presets().into_iter().zip(batches());
     let of_presets = of_presets.flat_map(|(config, batch)| {
         [batch, batch / 2].map(|images| [batch, images, config.channels, config.side, config.patch])
     });
@@ -232,7 +232,7 @@ const TABLES: [[usize; 3]; 8] = [
 ];
 
 fn tables() -> impl Iterator<Item = [usize; 3]> {
-    let of_presets = presets().into_iter().zip(BATCHES);
+    let of_presets = presets().into_iter().zip(batches());
     TABLES.into_iter().chain(of_presets.map(|(config, batch)| [batch, config.width, config.classes + 1]))
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::flow as oracle;
 
-use super::presets::{BATCHES, presets};
+use super::presets::{batches, presets};
 use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
 use super::trial::Trial;
@@ -16,7 +16,7 @@ const ITEMS: [[usize; 2]; 10] =
     [[1, 1], [3, 1], [1, 5], [2, 63], [7, 64], [5, 65], [64, 196], [3, 784], [13, 1021], [2, FOLDED.div_ceil(2)]];
 
 fn items() -> impl Iterator<Item = [usize; 2]> {
-    ITEMS.into_iter().chain(presets().into_iter().zip(BATCHES).map(|(config, batch)| [batch, config.image_size()]))
+    ITEMS.into_iter().chain(presets().into_iter().zip(batches()).map(|(config, batch)| [batch, config.image_size()]))
 }
 
 fn random_items() -> impl Strategy<Value = [usize; 2]> {

@@ -6,7 +6,7 @@ use tests::harness::{Bench, Tolerance, Values, for_kernel};
 use tests::oracle::randomness as oracle;
 use tests::oracle::wide;
 
-use super::presets::{BATCHES, presets};
+use super::presets::{batches, presets};
 use super::random::{random_cases, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
 use super::{FOLDED, LENGTHS};
@@ -59,7 +59,7 @@ pub fn gather_batch() {
         }
         // More samples than workgroups in a row of them.
         gather_case(bench, [70_001, 1, 66_000], 7, 69_000);
-        for (config, batch) in presets().into_iter().zip(BATCHES) {
+        for (config, batch) in presets().into_iter().zip(batches()) {
             gather_case(bench, [1021, config.image_size(), batch], SEEDS[1], 1000);
         }
         let arguments = (size(2000), size(70), any::<usize>(), any::<u64>(), 0..u64::from(u32::MAX));
@@ -103,7 +103,7 @@ fn dropout_case(bench: &mut Bench, len: usize, seed: u64, step: u32, probability
 #[test]
 pub fn label_dropout() {
     for_kernel("label_dropout", |bench| {
-        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        let lengths = LENGTHS.into_iter().chain(batches());
         for (len, (probability, step)) in lengths.zip([(0.1, 0), (0.5, 1), (1.0, 77), (0.0, 5)].into_iter().cycle()) {
             for seed in seeds_for(len) {
                 dropout_case(bench, len, seed, step, probability);
@@ -160,7 +160,7 @@ pub fn gaussian_noise() {
             noise_case(bench, shape, seed, step + 1, 4_000_000_000);
         }
         noise_case(bench, [FOLDED, 1], 1, 2, 3);
-        for (config, batch) in presets().into_iter().zip(BATCHES) {
+        for (config, batch) in presets().into_iter().zip(batches()) {
             noise_case(bench, [batch, config.image_size()], SEEDS[1], 5, 0);
         }
         let arguments = (size(60), size(200), any::<u64>(), any::<u32>(), 0..u32::MAX - 60);
@@ -189,7 +189,7 @@ fn time_case(bench: &mut Bench, len: usize, seed: u64, step: u32) {
 #[test]
 pub fn uniform_time() {
     for_kernel("uniform_time", |bench| {
-        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        let lengths = LENGTHS.into_iter().chain(batches());
         for (len, step) in lengths.zip([0, 1, 1_000_000, u32::MAX].into_iter().cycle()) {
             for seed in seeds_for(len) {
                 time_case(bench, len, seed, step);
@@ -220,7 +220,7 @@ fn logit_normal_case(bench: &mut Bench, len: usize, seed: u64, step: u32, [mean,
 #[test]
 pub fn logit_normal_time() {
     for_kernel("logit_normal_time", |bench| {
-        let lengths = LENGTHS.into_iter().chain(BATCHES);
+        let lengths = LENGTHS.into_iter().chain(batches());
         let settings = [(0, [0.0, 1.0]), (1, [-0.5, 1.25]), (1_000_000, [2.0, 0.0]), (u32::MAX, [0.75, 0.25])];
         for (len, (step, numbers)) in lengths.zip(settings.into_iter().cycle()) {
             for seed in seeds_for(len) {

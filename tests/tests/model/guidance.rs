@@ -102,7 +102,7 @@ fn stochastic_images_do_not_depend_on_their_batch() {
 /// More exact steps are nearer to what very short ones lead to, and take more evaluations.
 #[test]
 fn adaptive_images_are_those_of_many_steps() {
-    let weights = random_weights(CONFIG, 0.4, 21);
+    let weights = random_weights(CONFIG, 0.4, 22);
     on_each_device(|bench| {
         let model = Dit::from_weights(&mut bench.stream, &weights).unwrap();
         let mut draw = |solver, steps, tolerance| {

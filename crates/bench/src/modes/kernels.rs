@@ -11,12 +11,8 @@ use crate::workload;
 
 /// Times every launch of some training steps and of as many sampling steps.
 pub fn kernels(stream: &mut Stream, args: &ModelArgs) -> Result<Vec<Table>> {
-    let (config, batch) = args.model(stream.device().is_hardware_gpu());
-    let runs = args.common.runs();
-    let mut training = workload::training(stream, config, batch)?;
-    let (mut profile, _) = workload::profiled_steps(stream, &mut training, runs)?;
-    let sampling = workload::profiled_sampling(stream, &training.model, batch, 2 * runs)?;
-    profile.kernels.extend(sampling.kernels);
+    let (config, batch) = args.model(stream.device().is_large_gpu());
+    let profile = workload::profiled(stream, config, batch, args.common.runs())?;
 
     let title = format!("Kernels in training and sampling: {}; medians of all launches", described(&config, batch));
     let mut table = Table::new(title, &["kernel", "shape", "launches", "time (µs)", "GFLOP/s", "GB/s", "FLOP/byte"]);

@@ -42,11 +42,8 @@ impl Roof {
 pub fn roofline(stream: &mut Stream, args: &ModelArgs) -> Result<Vec<Table>> {
     let runs = args.common.runs();
     let (roof, mut tables) = device(stream, runs, args.common.quick)?;
-    let (config, batch) = args.model(stream.device().is_hardware_gpu());
-    let mut training = workload::training(stream, config, batch)?;
-    let (mut profile, _) = workload::profiled_steps(stream, &mut training, runs)?;
-    let sampling = workload::profiled_sampling(stream, &training.model, batch, 2 * runs)?;
-    profile.kernels.extend(sampling.kernels);
+    let (config, batch) = args.model(stream.device().is_large_gpu());
+    let profile = workload::profiled(stream, config, batch, runs)?;
 
     let title = format!("Kernels in training and sampling, by time: {}", described(&config, batch));
     let columns =

@@ -16,7 +16,7 @@ use crate::statistics::median;
 pub fn sample(stream: &mut Stream, args: &SampleArgs) -> Result<Vec<Table>> {
     ensure!(args.guidance.is_finite(), "--guidance {} is no number; give a scale such as 3", args.guidance);
     let common = &args.model.common;
-    let (config, preset_batch) = args.model.model(stream.device().is_hardware_gpu());
+    let (config, preset_batch) = args.model.model(stream.device().is_large_gpu());
     let (count, steps) = if common.quick { (3, 2) } else { (args.count as usize, args.steps as usize) };
     let batch = preset_batch.min(count);
     let model = Dit::new(stream, config, 0)?;

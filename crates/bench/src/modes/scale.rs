@@ -45,7 +45,7 @@ const LARGE: [(&str, Config); 2] = [("DiT-S/2", latent(2, 384, 12, 6)), ("DiT-B/
 
 /// Times steps and velocities for each batch, each depth, and the large models.
 pub fn scale(stream: &mut Stream, args: &ScaleArgs) -> Result<Vec<Table>> {
-    let (config, batch) = args.model.model(stream.device().is_hardware_gpu());
+    let (config, batch) = args.model.model(stream.device().is_large_gpu());
     let quick = args.model.common.quick;
     let (batches, depths) = if quick { (&[1, 2][..], &[1, 2][..]) } else { (&args.batches[..], &args.depths[..]) };
     let title = |what: &str| format!("By {what}: {}", described(&config, batch));

@@ -15,7 +15,7 @@ use crate::workload;
 
 /// Times steps by the host's clock, then profiles as many.
 pub fn step(stream: &mut Stream, args: &ModelArgs) -> Result<Vec<Table>> {
-    let (config, batch) = args.model(stream.device().is_hardware_gpu());
+    let (config, batch) = args.model(stream.device().is_large_gpu());
     let runs = args.common.runs();
     let mut training = workload::training(stream, config, batch)?;
     let times = workload::steps(stream, &mut training, runs)?;

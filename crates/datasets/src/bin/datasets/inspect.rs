@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use datasets::{Dataset, Place, ReadArgs, ReadOptions, Splits};
 use image::{DynamicImage, Rgb, RgbImage, imageops};
-use programs::{Layout, Panel, Tile, check_writable, contact_sheet, save_png, say};
+use programs::{Layout, Panel, Tile, check_writable, contact_sheet, counted, save_png, say};
 
 use crate::statistics::{copies, pixels};
 
@@ -75,9 +75,13 @@ fn lines(splits: &Splits) -> Vec<String> {
         .collect();
     lines.push(format!("  pixels    {} (training images, black is 0 and white 1)", figures.join("; ")));
     let found = copies(train, test);
+    let verb = |number: usize, one: &'static str, more: &'static str| if number == 1 { one } else { more };
     lines.push(format!(
-        "  copies    {} training images repeat another, {} held-out images are training images",
-        found.within_training, found.held_out
+        "  copies    {} {} another, {} {}",
+        counted(found.within_training, "training image"),
+        verb(found.within_training, "repeats", "repeat"),
+        counted(found.held_out, "held-out image"),
+        verb(found.held_out, "is a training image", "are training images")
     ));
     lines.extend(notes.iter().map(|note| format!("  note      {note}")));
     lines.push(format!("  classes   {}", class_names.len()));
@@ -148,7 +152,7 @@ mod tests {
 pets
   images    1×1, grey; 3 to train on, 1 held out
   pixels    mean 0.6667, deviation 0.4714 (training images, black is 0 and white 1)
-  copies    1 training images repeat another, 1 held-out images are training images
+  copies    1 training image repeats another, 1 held-out image is a training image
   note      something
   classes   3
 
