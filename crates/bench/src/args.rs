@@ -166,3 +166,16 @@ impl Mode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent_and_scales_may_be_negative() {
+        Arguments::command().debug_assert();
+        assert!(Arguments::try_parse_from(["bench", "sample", "--guidance", "-1.5"]).is_ok());
+    }
+}

@@ -427,3 +427,13 @@ pub enum DatasetError {
 pub(crate) fn plural(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::suggested_side;
+
+    #[test]
+    fn sides_are_suggested_that_a_patch_of_four_divides() {
+        assert_eq!([1, 3, 4, 7, 20, 23, 41, 64, 999].map(suggested_side), [4, 4, 4, 4, 20, 20, 40, 64, 64]);
+    }
+}

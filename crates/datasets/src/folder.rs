@@ -456,7 +456,6 @@ mod tests {
         let folder = Folder::new();
         folder.grey("a/1.png", 30, 20, 7);
         folder.grey("a/2.png", 30, 31, 7);
-        folder.grey("a/3.png", 23, 31, 7);
         let error = folder.error();
         let expected = "differ in size: a/1.png has 30x20 pixels, a/2.png 30x31; \
                         make them one size with --image-size, such as --image-size 20";

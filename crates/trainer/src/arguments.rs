@@ -13,9 +13,10 @@ use crate::schedule::Schedule;
 /// Train a diffusion transformer by flow matching.
 ///
 /// Without arguments it trains on MNIST, which is built in, with the preset that suits the device:
-/// `small` on a CPU and on a GPU that is part of one, `base` on others. Everything about the run goes into one folder: index.html shows
-/// the loss and samples over time in a browser, weights.safetensors is for the sampler, config.toml
-/// repeats the run, checkpoint.safetensors resumes it, and TensorBoard reads its events.
+/// `small` on a CPU and on a GPU that is part of one, `base` on others. Everything about the run goes
+/// into one folder: index.html shows the loss and samples over time in a browser, weights.safetensors is
+/// for the sampler, config.toml repeats the run, checkpoint.safetensors resumes it, and TensorBoard reads
+/// its events.
 ///
 /// The flags under Model, Training, Images and Output, and --precision, are also the keys of a file for --config.
 #[derive(Clone, Debug, Parser)]

@@ -186,6 +186,7 @@ fn a_page_shows_the_run_and_needs_nothing_from_elsewhere() {
     succeed(tiny(data.path(), &out, &["--steps", "5", "--sample-every", "2", "--lr", "0.0025"]));
     let page = page(&out).replace("&#x2f;", "/");
     assert!(page.contains("a &lt;b&gt; &amp; &quot;c&quot;") && !page.contains("<b>"), "names are escaped");
+    assert!(page.contains("A row for each class, ") && page.contains(" in 20 steps at guidance 2."), "{page}");
     assert!(page.contains(">complete<") && page.contains("Step 5 of 5") && page.contains("0.0025"), "{page}");
     let places: Vec<_> = (1..=5).map(|step| page.find(&format!("samples/step-{step:06}.png\" data-step"))).collect();
     let shown = [false, true, false, true, true];
@@ -307,6 +308,90 @@ fn a_configuration_repeats_a_run_and_flags_win() {
 }
 
 #[test]
+fn a_short_run_has_a_short_warm_up_unless_told_otherwise() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let warm_up = |more: &[&str]| {
+        let printed = succeed(tiny(data.path(), &folder.path().join("none"), &[more, &["--print-config"]].concat()));
+        printed.lines().find(|line| line.starts_with("warmup")).unwrap().to_owned()
+    };
+    assert_eq!(warm_up(&["--steps", "5000"]), "warmup = 100", "the preset's");
+    assert_eq!(warm_up(&["--steps", "50"]), "warmup = 5");
+    assert_eq!(warm_up(&["--steps", "50", "--warmup", "40"]), "warmup = 40");
+    let run = |name: &str, more: &[&str]| {
+        let all = [more, &["--steps", "4", "--sample-every", "0"]].concat();
+        succeed(tiny(data.path(), &folder.path().join(name), &all))
+    };
+    let said = run("long", &["--warmup", "2"]);
+    assert!(said.contains("Note: warm-up is 2 steps long, and the whole run 4; lower --warmup"), "{said}");
+    assert!(!run("usual", &[]).contains("Note: ") && !run("one", &["--warmup", "1"]).contains("Note: "));
+    let first: Vec<String> = rows(&folder.path().join("usual"))[1].split(',').map(str::to_owned).collect();
+    assert_eq!(first[3].parse::<f32>().unwrap(), 4e-3, "a short run begins at the full rate");
+}
+
+#[test]
+fn a_run_keeps_its_precision_unless_told_otherwise() {
+    let (data, folder) = (data(), TempDir::new().unwrap());
+    let [out, again] = ["run", "again"].map(|name| folder.path().join(name));
+    let precision = |out: &Path| lines(&out.join("config.toml")).into_iter().find(|line| line.starts_with("precision"));
+    succeed(tiny(data.path(), &out, &["--steps", "1", "--sample-every", "0", "--precision", "half"]));
+    assert_eq!(precision(&out).unwrap(), "precision = \"half\"");
+    assert!(page(&out).contains("<code>precision</code>"), "{}", page(&out));
+    let said = succeed(resume(&out, &["--steps", "2"]));
+    assert!(!said.contains("Note: "), "{said}");
+    assert_eq!(precision(&out).unwrap(), "precision = \"half\"");
+    let mut repeated = trainer(&["--config"]);
+    repeated.arg(out.join("config.toml")).arg("--out").arg(&again);
+    succeed(repeated);
+    assert_eq!(precision(&again).unwrap(), "precision = \"half\"");
+    let said = succeed(resume(&out, &["--steps", "3", "--precision", "single"]));
+    assert!(said.contains("Note: the run began with --precision half and goes on with single"), "{said}");
+    assert_eq!(precision(&out).unwrap(), "precision = \"single\"");
+    // Without its configuration, which is what chooses, the checkpoint still tells.
+    succeed(resume(&out, &["--steps", "4", "--precision", "half"]));
+    fs::remove_file(out.join("config.toml")).unwrap();
+    let said = succeed(resume(&out, &["--steps", "5"]));
+    assert!(said.contains("Note: the run began with --precision half and goes on with single"), "{said}");
+}
+
+#[test]
+fn flags_stand_under_their_headings() {
+    let help = succeed(trainer_alone(&["--help"]));
+    let mut heading = "";
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for line in help.lines() {
+        if let Some(name) = line.strip_suffix(':').filter(|name| name.chars().all(char::is_alphabetic)) {
+            heading = name;
+        }
+        let flag = line.trim_start().strip_prefix("--").filter(|_| line.starts_with("      --"));
+        found.extend(flag.and_then(|flag| flag.split([' ', '[']).next()).map(|flag| (flag, heading)));
+    }
+    for (flag, heading) in [
+        ("preset", "Model"),
+        ("time-scale", "Model"),
+        ("from", "Training"),
+        ("seed", "Training"),
+        ("data", "Images"),
+        ("held-out-seed", "Images"),
+        ("checkpoint-every", "Output"),
+        ("log-every", "Output"),
+        ("out", "Run"),
+        ("precision", "Device"),
+    ] {
+        assert!(found.contains(&(flag, heading)), "{flag} is not under {heading}: {found:?}");
+    }
+    let keys: Vec<_> = found
+        .iter()
+        .filter(|(flag, heading)| ["Model", "Training", "Images", "Output"].contains(heading) || *flag == "precision")
+        .collect();
+    let printed = succeed(trainer(&["--preset", "tiny", "--print-config"]));
+    for (flag, _) in &keys {
+        assert!(printed.contains(&format!("\n{flag} = ")) || printed.contains(&format!("\n# {flag} = ")), "{flag}");
+    }
+    let entries = printed.lines().filter(|line| line.contains(" = ")).count();
+    assert_eq!(entries, keys.len(), "what the help says are keys of a configuration: {printed}");
+}
+
+#[test]
 fn a_configuration_that_is_wrong_gets_one_sentence() {
     let (data, folder) = (data(), TempDir::new().unwrap());
     let path = folder.path().join("my.toml");
@@ -373,6 +458,10 @@ fn a_run_begins_with_the_weights_of_another_and_resumes_as_itself() {
     // Its own checkpoint is what it goes on with.
     succeed(resume(&second, &["--steps", "4"]));
     assert_eq!(steps(&second.join("metrics.csv")), [1, 2, 3, 4]);
+    // What it did not begin with cannot be given later, and is all that differs.
+    let said = fail(resume(&first, &["--steps", "4", "--from", from.to_str().unwrap()]), 1);
+    let difference = format!("began with from = nothing, not {:?}; ", from.display().to_string());
+    assert!(said.contains(&difference), "{said}");
 
     let with = |more: &[&str]| tiny(data.path(), &third, &[&["--from", from.to_str().unwrap()], more].concat());
     assert!(fail(with(&["--width", "32"]), 1).contains("has weights of another model: {"), "another width");
@@ -475,7 +564,8 @@ fn a_run_that_diverges_names_the_step_and_keeps_the_checkpoint() {
     let out = folder.path().join("run");
     let more = ["--steps", "60", "--lr", "1e30", "--warmup", "1", "--sample-every", "0", "--log-every", "5"];
     let said = fail(tiny(data.path(), &out, &more), 1);
-    assert!(said.contains("training diverged at step ") && said.contains("--lr"), "{said}");
+    assert!(said.contains("training diverged at step "), "{said}");
+    assert!(said.ends_with("lower --lr, or undo other unusual settings"), "{said}");
     assert!(!checkpoint(&out).exists(), "a state that is not finite must not be saved");
     assert!(page(&out).contains(">failed<") && page(&out).contains("training diverged at step "), "{}", page(&out));
 }
@@ -550,11 +640,15 @@ fn bad_input_gets_one_sentence() {
 fn a_run_is_not_overwritten_and_a_broken_checkpoint_is_named() {
     let (data, folder) = (data(), TempDir::new().unwrap());
     let out = folder.path().join("run");
-    succeed(tiny(data.path(), &out, &["--steps", "1"]));
+    let said = succeed(tiny(data.path(), &out, &["--steps", "1"]));
+    assert!(said.contains("\n1 step into ") && said.contains("\nTrained 1 step, "), "{said}");
     assert!(fail(tiny(data.path(), &out, &["--steps", "1"]), 1).contains("--resume"));
+    assert!(fail(resume(&out, &[]), 1).contains("complete after 1 step; "));
     let bytes = fs::read(checkpoint(&out)).unwrap();
     fs::write(checkpoint(&out), &bytes[..bytes.len() / 2]).unwrap();
-    assert!(fail(resume(&out, &["--steps", "2"]), 1).contains("checkpoint.safetensors"));
+    let said = fail(resume(&out, &["--steps", "2"]), 1);
+    let advice = format!("--from {} in the place of --resume", out.join("weights.safetensors").display());
+    assert!(said.contains("checkpoint.safetensors is no usable checkpoint (") && said.ends_with(&advice), "{said}");
 }
 
 #[test]
@@ -652,6 +746,12 @@ fn nothing_need_be_held_out_and_bad_folders_get_one_sentence() {
     let said = succeed(tiny(data.path(), &folder.path().join("run"), &run));
     assert!(said.contains("30 images of ") && said.contains("none was held out"), "{said}");
     assert!(!said.contains("held out 0."), "{said}");
+
+    // No patch of 4 pixels or more divides 7 but 7 itself.
+    let seven = ["--steps", "2", "--image-size", "7"];
+    let said = fail(tiny(data.path(), &folder.path().join("one-token"), &seven), 1);
+    assert!(said.contains("divides images of 7×7; make them 4 or 8 pixels a side with --image-size"), "{said}");
+    succeed(tiny(data.path(), &folder.path().join("one-token"), &[&seven[..], &["--patch", "7"]].concat()));
 
     let out = folder.path().join("other");
     fs::write(data.path().join("red/broken.jpg"), b"nothing").unwrap();
