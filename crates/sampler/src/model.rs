@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use dit::{Config, Weights, WeightsError};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
@@ -31,8 +31,7 @@ pub struct Model {
 pub fn load(path: Option<&Path>) -> anyhow::Result<Model> {
     let Some(path) = path else { return Ok(from_bytes(BUILT_IN, BUILT_IN_NAME.into())?) };
     let name = path.display().to_string();
-    let bytes =
-        std::fs::read(path).map_err(|error| WeightsError::Read { path: name.clone(), reason: error.to_string() })?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read --weights {name}"))?;
     if is_checkpoint(&bytes) {
         bail!("{name} is a checkpoint, which only the trainer can use; take {WEIGHTS} from the same folder");
     }

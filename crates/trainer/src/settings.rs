@@ -271,19 +271,35 @@ fn steps_of(epochs: f64, batch: usize, images: usize) -> anyhow::Result<u32> {
 mod tests {
     use super::*;
 
-    /// A checkpoint from before these settings could be chosen goes on as it began.
-    #[test]
-    fn older_checkpoints_resume_with_what_they_were_trained_with() {
+    /// What a checkpoint said before more settings could be chosen.
+    fn older() -> Settings {
         let text = r#"{"model":{"side":28,"channels":1,"patch":4,"width":64,"depth":3,"heads":2,"classes":10,
             "time_scale":1000.0},"data":DATA,"batch":64,"rate":0.002,"warmup":100,"average_decay":0.995,"seed":3,"steps":9}"#;
         let source = r#"{"directory":null,"sha256":"00"}"#;
-        let settings: Settings = serde_json::from_str(&text.replace("DATA", source)).unwrap();
+        serde_json::from_str(&text.replace("DATA", source)).unwrap()
+    }
+
+    /// A checkpoint from before these settings could be chosen goes on as it began.
+    #[test]
+    fn older_checkpoints_resume_with_what_they_were_trained_with() {
+        let settings = older();
         let options = settings.train_options();
         assert_eq!((options.label_dropout, options.times), (0.1, TimeSampling::Uniform));
         assert_eq!(options.adamw.weight_decay, 0.0);
         assert!(settings.model.path.is_cond_ot());
         assert_eq!(settings.schedule, Schedule::Cosine);
         assert_eq!(settings.half, None);
+    }
+
+    #[test]
+    fn another_precision_is_noted_where_the_first_is_known() {
+        let [unknown, single, half] = [None, Some(false), Some(true)].map(|half| Settings { half, ..older() });
+        assert_eq!(unknown.note_of_change(&half), None);
+        assert_eq!(half.note_of_change(&half), None);
+        let note = half.note_of_change(&single).unwrap();
+        assert_eq!(note, "the run began with --precision half and goes on with single");
+        assert!(half.keys().contains(&("precision", "\"half\"".into())));
+        assert!(unknown.keys().iter().all(|(key, _)| *key != "precision"));
     }
 
     #[test]
