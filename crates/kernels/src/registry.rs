@@ -57,8 +57,8 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::unpatchify::KERNEL,
 ];
 
-/// Kernels that CPUs have beside those, most of them only with a matrix unit, and that have no shader: a GPU is given several
-/// others for each.
+/// Kernels that CPUs have beside those, and that have no shader: a GPU is given several others for each. `runs_on` of each says
+/// which CPUs.
 /// One without a test fails the tests.
 pub static CPU_KERNELS: &[&Kernel] = &[
     &crate::feed_forward::KERNEL,
