@@ -13,9 +13,10 @@ const LEAST_SLICE: usize = 128;
 
 impl MatMul<'_> {
     /// The variant that [`MatMul::launch`] takes on a stream's device: of reduced precision on one that was opened for it,
-    /// on an adapter only in [`Layout::BTransposed`], and on hardware only with matrix units: without them the products of
-    /// f16 take longer than those of f32 (docs/rejected-optimizations.md). On hardware the first call with about a shape measures which is the
-    /// fastest, which takes some milliseconds; all add up in the same order.
+    /// on an adapter only in [`Layout::BTransposed`], and on hardware only with matrix units: without them a
+    /// compiler makes fewer multiply-adds of as many instructions for f16 than for f32 (docs/rejected-optimizations.md).
+    /// On hardware the first call with about a shape measures which is the fastest, which takes some milliseconds; all add
+    /// up in the same order.
     ///
     /// # Errors
     /// As [`MatMul::launch`].

@@ -57,7 +57,11 @@ impl Preset {
 
     /// Whether the preset's patch or a larger one divides the side of images, and is not all of an image for want of others.
     pub fn divides(self, side: usize) -> bool {
-        (self.patch()..side).any(|patch| side.is_multiple_of(patch)) || side == self.patch()
+        self.patch_of(side) < side || side == self.patch()
+    }
+
+    fn patch_of(self, side: usize) -> usize {
+        (self.patch()..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side)
     }
 
     /// The model for images of a shape. Where the preset's patch does not divide the side, the next
@@ -72,7 +76,7 @@ impl Preset {
         Config {
             side,
             channels,
-            patch: (self.patch()..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side),
+            patch: self.patch_of(side),
             width,
             depth,
             heads,
