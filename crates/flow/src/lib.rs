@@ -57,7 +57,9 @@ pub use dit::FlowPath;
 pub use error::SampleError;
 pub use held_out::{TIME_BINS, loss_by_time};
 pub use prediction::Prediction;
-pub use sample::{ALWAYS, SampleOptions, integrate, noise, sample, sample_counting, sample_from};
+pub use sample::{
+    ALWAYS, SampleOptions, first_noise, integrate, integrate_watched, noise, sample, sample_counting, sample_from,
+};
 pub use sde::{Diffusion, LastStep, Sde, SdeSolver};
 pub use solver::{Solver, Velocity};
 pub use times::TimeSampling;

@@ -140,8 +140,11 @@ pub fn noise(stream: &mut Stream, model: &Dit, seed: u64, items: usize) -> Resul
     stream.read(&noise)
 }
 
-/// What images of these numbers begin as.
-fn first_noise(stream: &mut Stream, model: &Dit, seed: u64, numbers: Range<usize>) -> Result<Buffer> {
+/// The noise that images of these numbers of a seed begin as, (N, C, S, S).
+///
+/// # Errors
+/// What the device reports.
+pub fn first_noise(stream: &mut Stream, model: &Dit, seed: u64, numbers: Range<usize>) -> Result<Buffer> {
     let (items, size, first_item) = (numbers.len(), model.config().image_size(), numbers.start as u32);
     let out = stream.allocate(items * size)?;
     GaussianNoise { out: &out, seed, step: SAMPLING_STEP, first_item, items, size }.launch(stream)?;
@@ -185,6 +188,23 @@ pub fn integrate(
     progress: impl FnMut(usize),
 ) -> Result<usize, SampleError> {
     Way { model, labels, options, first_item: 0 }.go(stream, x, progress, unwatched)
+}
+
+/// As [`integrate`]; before each step `watch` sees the images and their time. It may launch kernels that read them, and
+/// read them itself.
+///
+/// # Errors
+/// Those of `watch`, and as [`integrate`].
+pub fn integrate_watched(
+    stream: &mut Stream,
+    model: &Dit,
+    x: &Buffer,
+    labels: &[u32],
+    options: &SampleOptions,
+    mut watch: impl FnMut(&mut Stream, &Buffer, f32) -> Result<()>,
+) -> Result<usize, SampleError> {
+    let watch = |stream: &mut Stream, x: &Buffer, time: f32, _: VelocityAt| watch(stream, x, time);
+    Way { model, labels, options, first_item: 0 }.go(stream, x, |_| {}, watch)
 }
 
 /// What gives the velocity at a point and a time.
@@ -297,13 +317,41 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn noise_of_another_size_is_refused_and_a_batch_of_none_is_one_of_one() {
+    const CONFIG: Config = {
         let (side, channels, patch, width, depth, heads, classes, time_scale) = (4, 1, 2, 8, 1, 2, 3, 1.0);
         let (path, variant) = (FlowPath::CondOt, Variant::DIT);
-        let config = Config { side, channels, patch, width, depth, heads, classes, time_scale, path, variant };
+        Config { side, channels, patch, width, depth, heads, classes, time_scale, path, variant }
+    };
+
+    #[test]
+    fn all_steps_are_watched_and_nothing_changes_by_it() {
         let mut stream = Device::open(&DeviceOptions::cpu()).unwrap().stream().unwrap();
-        let model = Dit::new(&mut stream, config, 0).unwrap();
+        // A new model's velocity is zero, and its images would be their noise.
+        let specs = CONFIG.parameters();
+        let values = specs.iter().map(|spec| vec![0.1; spec.shape.iter().product()]).collect();
+        let weights = dit::Weights { config: CONFIG, values, positions: vec![0.1; 4 * 8] };
+        let model = Dit::from_weights(&mut stream, &weights).unwrap();
+        let options = SampleOptions { steps: 5, guidance: 2.0, seed: 7, ..SampleOptions::default() };
+        let labels = [0, 2];
+        let x = first_noise(&mut stream, &model, 7, 0..2).unwrap();
+        let mut seen = Vec::new();
+        let evaluations = integrate_watched(&mut stream, &model, &x, &labels, &options, |stream, x, time| {
+            seen.push((time, stream.read::<f32>(x)?));
+            Ok(())
+        });
+        assert_eq!(evaluations.unwrap(), 10);
+        let times: Vec<f32> = seen.iter().map(|(time, _)| *time).collect();
+        assert_eq!(times, [0.0, 0.2, 0.4, 0.6, 0.8]);
+        assert_eq!(seen[0].1, noise(&mut stream, &model, 7, 2).unwrap());
+        assert_ne!(seen[0].1, seen[4].1);
+        let images = sample(&mut stream, &model, &labels, &options, |_| {}).unwrap();
+        assert_eq!(stream.read::<f32>(&x).unwrap(), images);
+    }
+
+    #[test]
+    fn noise_of_another_size_is_refused_and_a_batch_of_none_is_one_of_one() {
+        let mut stream = Device::open(&DeviceOptions::cpu()).unwrap().stream().unwrap();
+        let model = Dit::new(&mut stream, CONFIG, 0).unwrap();
         let labels = [0, 1, 2];
         let mut draw = |len: usize, batch| {
             let options = SampleOptions { steps: 2, batch, ..SampleOptions::default() };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::waiting::wait;
 use crate::{Error, Result, Shaders};
 
 /// Whether kernels run on a GPU or on the CPU.
@@ -112,7 +113,7 @@ impl DeviceOptions {
 pub struct AdapterInfo {
     /// The adapter's name, such as `NVIDIA H200` or `llvmpipe (LLVM 15.0.6, 256 bits)`.
     pub name: String,
-    /// The interface it is reached through: `vulkan`, `metal`, `dx12` or `gl`.
+    /// The interface it is reached through: `vulkan`, `metal`, `dx12`, `gl` or `webgpu`.
     pub backend: String,
     /// True for a rasteriser that runs on the CPU, such as llvmpipe or SwiftShader.
     pub software: bool,
@@ -128,17 +129,24 @@ pub struct AdapterInfo {
 
 impl AdapterInfo {
     fn of(adapter: &wgpu::Adapter) -> Self {
-        let info = adapter.get_info();
+        let (info, features) = (adapter.get_info(), features(adapter));
         Self {
             name: info.name,
             backend: info.backend.to_string(),
             software: info.device_type == wgpu::DeviceType::Cpu,
             integrated: info.device_type == wgpu::DeviceType::IntegratedGpu && info.backend != wgpu::Backend::Metal,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            smallest_subgroup: adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
-            wide_integers: adapter.features().contains(wgpu::Features::SHADER_INT64),
+            smallest_subgroup: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
+            wide_integers: features.contains(wgpu::Features::SHADER_INT64),
         }
     }
+}
+
+/// What an adapter can do that kernels may use. A browser asks of shaders with subgroups to say so, in a line that naga does
+/// not read yet.
+pub(crate) fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
+    let features = adapter.features();
+    if cfg!(target_arch = "wasm32") { features - wgpu::Features::SUBGROUP } else { features }
 }
 
 impl fmt::Display for AdapterInfo {
@@ -152,20 +160,20 @@ impl fmt::Display for AdapterInfo {
 }
 
 /// Every adapter that can be reached through `backend`, or through Vulkan, Metal and Direct3D 12
-/// where none is named; the preferred ones first.
+/// where none is named; the preferred ones first. In a browser, which is asked asynchronously, there are none.
 pub fn list_adapters(backend: Option<Backend>) -> Vec<AdapterInfo> {
-    enumerate(backend).iter().map(AdapterInfo::of).collect()
+    wait(enumerate(backend)).unwrap_or_default().iter().map(AdapterInfo::of).collect()
 }
 
 /// The adapter that the options mean, or `None` where they mean the CPU.
-pub(crate) fn choose(options: &DeviceOptions) -> Result<Option<(wgpu::Adapter, AdapterInfo)>> {
+pub(crate) async fn choose(options: &DeviceOptions) -> Result<Option<(wgpu::Adapter, AdapterInfo)>> {
     let named = options.adapter.is_some() || options.backend.is_some();
     if options.choice == DeviceChoice::Cpu {
         return if named { Err(Error::Contradiction) } else { Ok(None) };
     }
     let wanted = options.adapter.as_deref().map(str::to_lowercase);
     let (mut hardware, mut software) = (Vec::new(), Vec::new());
-    for adapter in enumerate(options.backend) {
+    for adapter in enumerate(options.backend).await {
         let info = AdapterInfo::of(&adapter);
         if wanted.as_ref().is_some_and(|wanted| !info.name.to_lowercase().contains(wanted)) {
             continue;
@@ -203,13 +211,13 @@ fn none_found(options: &DeviceOptions, software: &[AdapterInfo]) -> Error {
     })
 }
 
-fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
-    let native = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let backends = backend.map_or(native, Backend::flag);
+async fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
+    let any = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12 | wgpu::Backends::BROWSER_WEBGPU;
+    let backends = backend.map_or(any, Backend::flag);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let mut adapters = instance.enumerate_adapters(backends).await;
     // The sort is stable, so that among equals the driver's own order stands.
     adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
         wgpu::DeviceType::DiscreteGpu => 0,

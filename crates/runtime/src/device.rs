@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use crate::buffer::{ALIGNMENT, Pool, Storage};
 use crate::gpu::Gpu;
 use crate::tuning::Choices;
+use crate::waiting::wait;
 use crate::{AdapterInfo, Buffer, DeviceOptions, Error, Half, MemoryUse, Result, Stream, adapter};
 
 /// What any memory's address can reach, with room for rounding up.
@@ -32,12 +33,21 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened,
-    /// [`Error::NoHalf`] or [`Error::NoMatrixUnit`] where [`DeviceOptions::half`] asks for what it lacks.
+    /// [`Error::NoHalf`] or [`Error::NoMatrixUnit`] where [`DeviceOptions::half`] asks for what it lacks, and
+    /// [`Error::CannotWait`] in a browser unless they mean the CPU.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
-        let gpu = match adapter::choose(options)? {
+        wait(Self::open_async(options))?
+    }
+
+    /// As [`Device::open`], without waiting: the way to a GPU in a browser.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn open_async(options: &DeviceOptions) -> Result<Self> {
+        let gpu = match adapter::choose(options).await? {
             Some((adapter, info)) => {
                 let info = AdapterInfo { software: info.software && !options.as_hardware, ..info };
-                Some(Gpu::open(&adapter, info, options)?)
+                Some(Gpu::open(&adapter, info, options).await?)
             }
             None => None,
         };

@@ -73,6 +73,9 @@ pub enum Error {
         "the adapter {0} cannot time kernels: it has no timestamp queries, or was opened without; choose another, or use --device cpu"
     )]
     NoTimestamps(String),
+    /// A browser's GPU was to be waited for.
+    #[error("a browser lets no program wait for its GPU; use Device::open_async and Stream::read_async")]
+    CannotWait,
     /// A second stream was asked for while one is open.
     #[error("this device has an open stream already; a device takes one stream at a time")]
     StreamInUse,

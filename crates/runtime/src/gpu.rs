@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_channel::oneshot;
+
 use crate::buffer::{ALIGNMENT, Storage};
-use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Half, Kernel, Result, Shaders, shader};
+use crate::{Access, AdapterInfo, Buffer, DeviceOptions, Error, Half, Kernel, Result, Shaders, adapter, shader};
 
 /// Parameter blocks of one submission live side by side in one uniform buffer.
 pub(crate) const PARAMETER_STRIDE: usize = ALIGNMENT * 4;
@@ -50,7 +52,7 @@ struct BindGroupKey {
 }
 
 impl Gpu {
-    pub(crate) fn open(adapter: &wgpu::Adapter, info: AdapterInfo, options: &DeviceOptions) -> Result<Self> {
+    pub(crate) async fn open(adapter: &wgpu::Adapter, info: AdapterInfo, options: &DeviceOptions) -> Result<Self> {
         let available = adapter.limits();
         // Kernels keep to WebGPU's defaults; only the size of buffers is worth asking more for.
         let mut limits = wgpu::Limits::default();
@@ -70,7 +72,9 @@ impl Gpu {
             required_limits: limits.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
             .map_err(|error| Error::Open { adapter: info.name.clone(), reason: error.to_string() })?;
         let failure = Arc::new(Mutex::new(None));
         remember_failures(&device, &failure);
@@ -214,8 +218,8 @@ impl Gpu {
         lock(&self.bind_groups).clear();
     }
 
-    /// Copies a buffer to the host, waiting for all that was submitted before.
-    pub(crate) fn read(&self, buffer: &Buffer) -> Result<Vec<u32>> {
+    /// Begins to copy a buffer to the host, after all that was submitted before.
+    pub(crate) fn read(&self, buffer: &Buffer) -> Reading {
         let size = buffer.len() as u64 * 4;
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read"),
@@ -226,26 +230,10 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(raw(buffer), buffer.offset as u64 * 4, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
-        self.map(&staging)
+        Reading::start(staging)
     }
 
-    /// The contents of a buffer that can be mapped, after all that was submitted before.
-    pub(crate) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u32>> {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only where waiting has failed already.
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        match receiver.try_recv() {
-            Ok(Ok(())) => {}
-            _ => return Err(Error::Gpu("a buffer could not be read back".into())),
-        }
-        let view = staging.get_mapped_range(..).map_err(|error| Error::Gpu(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
-    }
-
-    /// Waits until everything submitted is done.
+    /// Waits until everything submitted is done, except in a browser, which lets nobody wait.
     pub(crate) fn wait(&self) -> Result<()> {
         // wgpu 30 panics where a device is lost while it waits; the callback knows more than the panic.
         let wait = || self.device.poll(wgpu::PollType::wait_indefinitely());
@@ -259,12 +247,45 @@ impl Gpu {
     }
 }
 
+/// A buffer that is on its way to the host.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    staging: wgpu::Buffer,
+    mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Reading {
+    /// Begins to map a buffer that can be, after all that was submitted before.
+    pub(crate) fn start(staging: wgpu::Buffer) -> Self {
+        let (sender, mapped) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone only where waiting has failed already.
+            let _ = sender.send(result);
+        });
+        Self { staging, mapped }
+    }
+
+    /// What is in it.
+    pub(crate) async fn contents(mut self, gpu: &Gpu) -> Result<Vec<u32>> {
+        gpu.wait()?;
+        // Elsewhere the wait has called back already, if anything will.
+        let mapped =
+            if cfg!(target_arch = "wasm32") { self.mapped.await.ok() } else { self.mapped.try_recv().ok().flatten() };
+        gpu.check()?;
+        if !matches!(mapped, Some(Ok(()))) {
+            return Err(Error::Gpu("a buffer could not be read back".into()));
+        }
+        let view = self.staging.get_mapped_range(..).map_err(|error| Error::Gpu(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
 /// What is beyond WebGPU's core, and asked for only where it is used.
 fn required_features(adapter: &wgpu::Adapter, options: &DeviceOptions) -> wgpu::Features {
     let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
     wanted.set(wgpu::Features::PASSTHROUGH_SHADERS, options.shaders.replacement.is_some());
     wanted.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
-    adapter.features() & wanted
+    adapter::features(adapter) & wanted
 }
 
 /// A size for a message.

@@ -60,6 +60,7 @@ mod stream;
 mod submission;
 mod timer;
 mod tuning;
+mod waiting;
 
 pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
 pub use buffer::{ALIGNMENT, Buffer, MemoryUse};

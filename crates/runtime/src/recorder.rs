@@ -1,8 +1,9 @@
 //! A profile in the making.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytemuck::Pod;
+use web_time::Instant;
 
 use crate::gpu::Gpu;
 use crate::timer::Timer;

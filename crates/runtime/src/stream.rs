@@ -1,15 +1,16 @@
 //! A stream: the order in which kernels run.
 
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
 
 use bytemuck::Pod;
+use web_time::Instant;
 
 use crate::buffer::Storage;
-use crate::gpu::{Gpu, PARAMETER_STRIDE, mebibytes, raw};
+use crate::gpu::{Gpu, PARAMETER_STRIDE, Reading, mebibytes, raw};
 use crate::recorder::Recorder;
 use crate::submission::{Recorded, encode};
 use crate::timer::MAX_TIMED;
+use crate::waiting::wait;
 use crate::{Access, Activity, Argument, Arguments, Buffer, Device, Error, Launch, Profile, Result};
 
 /// Takes launches in order. On the CPU each runs at once, on all threads of rayon's pool: from one of those, as under
@@ -238,20 +239,38 @@ impl Stream {
     /// The contents of a buffer, after all that was launched before.
     ///
     /// # Errors
-    /// What the driver reports.
+    /// What the driver reports; [`Error::CannotWait`] for a GPU in a browser.
     pub fn read<T: Pod>(&mut self, buffer: &Buffer) -> Result<Vec<T>> {
         self.submit()?;
         let start = Instant::now();
-        let words = match (buffer.memory.storage(), self.device.gpu()) {
-            (Storage::Gpu(_), Some(gpu)) => gpu.read(buffer)?,
+        let words = wait(self.read_async(buffer)?)??;
+        self.note(Activity::Read, start);
+        Ok(words)
+    }
+
+    /// As [`Stream::read`], without waiting, which in a browser is the way to read from a GPU: what comes is what the buffer
+    /// holds at this call, whatever is launched before it is awaited.
+    ///
+    /// # Errors
+    /// What the driver reports, now or when it is awaited.
+    pub fn read_async<T: Pod>(&mut self, buffer: &Buffer) -> Result<impl Future<Output = Result<Vec<T>>> + use<T>> {
+        self.submit()?;
+        let device = self.device.clone();
+        let read = match (buffer.memory.storage(), device.gpu()) {
+            (Storage::Gpu(_), Some(gpu)) => Read::Begun(gpu.read(buffer)),
             (Storage::Cpu(lock), _) => {
                 let all = lock.read().unwrap_or_else(PoisonError::into_inner);
-                all[buffer.offset..buffer.offset + buffer.len()].to_vec()
+                Read::Done(bytemuck::pod_collect_to_vec(&all[buffer.offset..buffer.offset + buffer.len()]))
             }
             (Storage::Gpu(_), None) => unreachable!("a buffer of a GPU on the CPU's stream"),
         };
-        self.note(Activity::Read, start);
-        Ok(bytemuck::pod_collect_to_vec(&words))
+        Ok(async move {
+            match (read, device.gpu()) {
+                (Read::Begun(reading), Some(gpu)) => Ok(bytemuck::pod_collect_to_vec(&reading.contents(gpu).await?)),
+                (Read::Begun(_), None) => unreachable!("begun by a GPU"),
+                (Read::Done(data), _) => Ok(data),
+            }
+        })
     }
 
     /// Copies all of `from` to the start of `to`, after all that was launched before.
@@ -295,6 +314,12 @@ impl Drop for Stream {
         let _ = self.submit();
         self.device.stream_closed();
     }
+}
+
+/// What a buffer holds, or what brings it.
+enum Read<T> {
+    Begun(Reading),
+    Done(Vec<T>),
 }
 
 fn check_aliases<P>(launch: &Launch<'_, P>) -> Result<()> {

@@ -1,8 +1,11 @@
 //! The device's clock: a timestamp before and after each dispatch.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::gpu::Gpu;
+use web_time::Instant;
+
+use crate::gpu::{Gpu, Reading};
+use crate::waiting::wait;
 use crate::{Error, Result};
 
 /// Dispatches of a submission that can be timed: two queries each, of the 4,096 that wgpu grants a set.
@@ -102,7 +105,7 @@ impl Timer {
     fn read(&mut self, gpu: &Gpu) -> Result<Vec<[u64; 2]>> {
         let mut ticks = Vec::new();
         for reading in self.readings.drain(..) {
-            ticks.extend(bytemuck::pod_collect_to_vec::<u32, [u64; 2]>(&gpu.map(&reading)?));
+            ticks.extend(bytemuck::pod_collect_to_vec::<u32, [u64; 2]>(&wait(Reading::start(reading).contents(gpu))??));
         }
         Ok(ticks)
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use crate::{Error, Result, Stream};
 
@@ -29,7 +31,8 @@ const MOST_REPEATS: u32 = 256;
 impl Stream {
     /// The fastest of `candidates` ways to do the same on this device, counted from 0. The first call with a key (and as many
     /// candidates) launches each six to a thousand times, and waits for the device; calls after that remember. One that the
-    /// driver refuses is not chosen. A profile does not show these launches.
+    /// driver refuses is not chosen. A profile does not show these launches. In a browser, where nothing can be waited for, it is
+    /// the first.
     ///
     /// # Errors
     /// Those of `launch`, and what the driver reports; of candidates that it refuses, where it refuses them all.
@@ -41,6 +44,9 @@ impl Stream {
     ) -> Result<usize> {
         if let Some(choice) = self.device().choices().lock().get(&(key, candidates)) {
             return Ok(*choice);
+        }
+        if cfg!(target_arch = "wasm32") {
+            return Ok(0);
         }
         self.synchronize()?;
         let choice = self.without_profile(|stream| measure(stream, candidates, &mut launch))?;

@@ -17,6 +17,7 @@ mod presets;
 mod product;
 mod random;
 mod randomness;
+mod reading;
 mod refusals;
 mod registry;
 mod statistics;
