@@ -18,6 +18,8 @@
 #                                tint         Tint, Chromium's WGSL compiler
 #                                radeon       Mesa's compiler for AMD GPUs, which needs none: no kernel for GPUs may lack registers
 #                                platforms    our code and wgpu's for Windows and macOS, type-checked
+#                                browser      the pages of web/ in a headless Chromium, on the CPU and on its SwiftShader,
+#                                             against the sampler's picture and the trainer's losses
 #
 #   BACKENDS_REQUIRED=1          what would be skipped is a failure
 #   KERNEL_OBSERVATIONS=FOLDER   where comparisons are recorded, target/observations unless it is set
@@ -27,7 +29,7 @@ cd "$(dirname "$0")/.."
 # Mesa would print a complaint for every device opened where there is no desktop.
 export NODEVICE_SELECT=1
 export KERNEL_OBSERVATIONS="${KERNEL_OBSERVATIONS:-$PWD/target/observations}"
-every_part=(checked trusted hardware narrow wide hlsl swiftshader mesa languages tint radeon platforms)
+every_part=(checked trusted hardware narrow wide hlsl swiftshader mesa languages tint radeon platforms browser)
 swiftshader="$PWD/target/tools/swiftshader/vk_swiftshader_icd.json"
 skipped=()
 # The whole workspace is built, here as in test.sh: parts of it would need dependencies with other features.
@@ -108,6 +110,24 @@ part_radeon() {
         fi
         RADV_FORCE_FAMILY=$family "$built/radeon"
     done
+}
+
+part_browser() {
+    local chromium scratch modules=target/tools/playwright/node_modules
+    chromium="${CHROMIUM:-$(command -v chromium || command -v google-chrome || true)}"
+    if [ -z "$chromium" ] || ! command -v node >/dev/null || [ ! -d "$modules" ]; then
+        skip browser "there is no Chromium, no Node.js, or no Playwright for it"
+    elif ! rustup target add wasm32-unknown-unknown >/dev/null 2>&1; then
+        skip browser "rustup cannot add the target wasm32-unknown-unknown"
+    else
+        cargo build --quiet --workspace --bin sampler --bin trainer
+        cargo run --quiet --manifest-path web/Cargo.toml
+        scratch="$(mktemp -d)"
+        "$built/sampler" --prompt 0123456789 --seed 3 --steps 8 --scale 1 --device cpu --out "$scratch/digits.png" >/dev/null
+        "$built/trainer" --preset tiny --steps 8 --device cpu --out "$scratch/run" >/dev/null
+        CHROMIUM="$chromium" node web/test/check.mjs "$scratch/digits.png" "$scratch/run/metrics.csv" "$modules"
+        rm -rf "$scratch"
+    fi
 }
 
 if [ $# -eq 0 ]; then

@@ -9,6 +9,7 @@
 #                                mesa         a newer llvmpipe than the system's, with cooperative matrices, and the
 #                                             C library that it needs, out of Debian's packages (70 MB)
 #                                tint         Dawn, with the WGSL compiler of Chromium, out of npm (130 MB)
+#                                playwright   what drives a browser that is on the machine, out of npm (10 MB)
 #
 #   DEB=FILE                     the package chromium-common, if it was downloaded otherwise
 set -euo pipefail
@@ -73,33 +74,38 @@ fetch_mesa() {
     mv "$scratch/lvp_icd.json" "$tools/mesa/lvp_icd.json"
 }
 
-fetch_tint() {
-    if [ -d "$tools/tint/node_modules/webgpu" ] && cmp -s tests/tint/package.json "$tools/tint/package.json"; then
+# Modules of Node.js, as a package's lock file says, into the folder NAME.
+fetch_modules() {
+    local name="$1" package="$2"
+    if [ -d "$tools/$name/node_modules" ] && cmp -s "$package/package.json" "$tools/$name/package.json"; then
         return
     fi
-    mkdir -p "$tools/tint"
-    cp tests/tint/package-lock.json "$tools/tint/"
-    cp tests/tint/package.json "$scratch/package.json"
+    mkdir -p "$tools/$name"
+    cp "$package/package-lock.json" "$tools/$name/"
+    cp "$package/package.json" "$scratch/package.json"
     # Last, so that it stands for all the rest.
-    rm -f "$tools/tint/package.json"
-    cp "$scratch/package.json" "$tools/tint/package.json"
-    npm ci --prefix "$tools/tint" --ignore-scripts --no-audit --no-fund --loglevel=error || {
-        rm -rf "$tools/tint"
+    rm -f "$tools/$name/package.json"
+    cp "$scratch/package.json" "$tools/$name/package.json"
+    npm ci --prefix "$tools/$name" --ignore-scripts --no-audit --no-fund --loglevel=error || {
+        rm -rf "${tools:?}/$name"
         return 1
     }
 }
 
+fetch_tint() { fetch_modules tint tests/tint; }
+fetch_playwright() { fetch_modules playwright web/test; }
+
 if [ $# -eq 0 ]; then
-    set -- dxc swiftshader mesa tint
+    set -- dxc swiftshader mesa tint playwright
 fi
 failed=()
 for tool; do
     case "$tool" in
-        dxc | swiftshader | mesa | tint) ;;
+        dxc | swiftshader | mesa | tint | playwright) ;;
         *) echo "tests/tools.sh: there is no tool $tool" >&2 && exit 2 ;;
     esac
     # In a process of its own, so that `set -e` still ends it where it fails.
-    bash -euo pipefail -c "$(declare -p tools scratch; declare -f "fetch_$tool"); fetch_$tool" || failed+=("$tool")
+    bash -euo pipefail -c "$(declare -p tools scratch; declare -f fetch_modules "fetch_$tool"); fetch_$tool" || failed+=("$tool")
 done
 if [ ${#failed[@]} -ne 0 ]; then
     echo "tests/tools.sh: could not fetch ${failed[*]}" >&2

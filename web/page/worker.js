@@ -1,28 +1,50 @@
-// Draws beside the page, so that it stays alive. Before this comes what wasm-bindgen made, which defines `wasm_bindgen`.
-let sampler;
+// Draws and trains beside the page, so that it stays alive. Before this comes what wasm-bindgen made, which defines `wasm_bindgen`.
+let sampler, trainer;
+
+const onFrame = (bytes) => postMessage({ frame: bytes });
 
 const tasks = {
-    async load({ wasm }) {
-        await wasm_bindgen({ module_or_path: wasm });
-    },
-    async open({ gpu, weights }) {
-        const opened = await wasm_bindgen.Sampler.open(gpu, weights);
-        sampler?.free();
-        sampler = opened;
-        const [device, classes, side, channels] = [opened.device(), opened.classes(), opened.side(), opened.channels()];
-        return { device, classes, side, channels };
-    },
-    async draw({ labels, guidance, steps, seed }) {
-        const start = performance.now();
-        await sampler.draw(new Uint32Array(labels), guidance, steps, seed, (bytes) => postMessage({ frame: bytes }));
-        return { seconds: (performance.now() - start) / 1000 };
-    },
+  async load({ wasm }) {
+    await wasm_bindgen({ module_or_path: wasm });
+  },
+
+  async openSampler({ gpu, weights }) {
+    const opened = await wasm_bindgen.Sampler.open(gpu, weights);
+    sampler?.free();
+    sampler = opened;
+    return { device: opened.device(), side: opened.side(), channels: opened.channels() };
+  },
+
+  async draw({ labels, guidance, steps, seed }) {
+    const start = performance.now();
+    await sampler.draw(new Uint32Array(labels), guidance, steps, seed, onFrame);
+    return { seconds: (performance.now() - start) / 1000 };
+  },
+
+  async openTrainer({ gpu, images, labels, small, steps, seed }) {
+    const opened = await wasm_bindgen.Trainer.open(gpu, images, labels, small, steps, seed);
+    trainer?.free();
+    trainer = opened;
+    return { device: opened.device(), side: opened.side(), channels: 1 };
+  },
+
+  async train({ count }) {
+    return trainer.train(count);
+  },
+
+  async drawInTraining({ labels, guidance, steps, seed }) {
+    await trainer.draw(new Uint32Array(labels), guidance, steps, seed, onFrame);
+  },
+
+  async weights() {
+    return trainer.weights();
+  },
 };
 
 onmessage = async ({ data: { task, ...settings } }) => {
-    try {
-        postMessage({ done: await tasks[task](settings) });
-    } catch (error) {
-        postMessage({ failed: error.message ?? String(error) });
-    }
+  try {
+    postMessage({ done: await tasks[task](settings) });
+  } catch (error) {
+    postMessage({ failed: error.message ?? String(error) });
+  }
 };

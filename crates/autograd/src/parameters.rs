@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use kernels::Fill;
-use runtime::{ALIGNMENT, Buffer, Result, Stream};
+use runtime::{ALIGNMENT, Buffer, Result, Stream, wait};
 
 /// A parameter of a [`Parameters`] arena, or neighbours that are used as one, by their places in the list it was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,15 @@ impl Parameters {
     /// # Errors
     /// What the device reports.
     pub fn read(&self, stream: &mut Stream, arena: &Buffer) -> Result<Vec<Vec<f32>>> {
-        let all: Vec<f32> = stream.read(arena)?;
+        wait(self.read_async(stream, arena))?
+    }
+
+    /// As [`Parameters::read`], without waiting.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn read_async(&self, stream: &mut Stream, arena: &Buffer) -> Result<Vec<Vec<f32>>> {
+        let all: Vec<f32> = stream.read_async(arena)?.await?;
         Ok(self
             .specs
             .iter()

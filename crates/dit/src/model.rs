@@ -2,7 +2,7 @@
 
 use autograd::{Activation, Parameter, Parameters, Tape, Variable};
 use kernels::{Heads, PatchOrder, Patchify, TimeFeatures};
-use runtime::{Buffer, Device, Result, Stream};
+use runtime::{Buffer, Device, Result, Stream, wait};
 
 use crate::config::{EPSILON, TIME_FEATURES};
 use crate::modulation::{Modulation, Modulations};
@@ -128,10 +128,18 @@ impl Dit {
     /// # Errors
     /// What the device reports.
     pub fn weights(&self, stream: &mut Stream) -> Result<Weights> {
+        wait(self.weights_async(stream))?
+    }
+
+    /// As [`Dit::weights`], without waiting.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn weights_async(&self, stream: &mut Stream) -> Result<Weights> {
         Ok(Weights {
             config: self.config,
-            values: self.parameters.read(stream, self.parameters.arena())?,
-            positions: stream.read(&self.positions)?,
+            values: self.parameters.read_async(stream, self.parameters.arena()).await?,
+            positions: stream.read_async(&self.positions)?.await?,
         })
     }
 

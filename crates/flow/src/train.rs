@@ -3,7 +3,7 @@
 use autograd::{AdamWOptions, Gradients, Optimizer, Tape};
 use dit::{Dit, Input};
 use kernels::{FlowPoint, GatherBatch, GaussianNoise, LabelDropout};
-use runtime::{ALIGNMENT, Buffer, Result, Stream};
+use runtime::{ALIGNMENT, Buffer, Result, Stream, wait};
 
 use crate::TimeSampling;
 
@@ -133,10 +133,18 @@ impl Training {
     /// # Errors
     /// What the device reports.
     pub fn read_log(&mut self, stream: &mut Stream) -> Result<Vec<StepRecord>> {
+        wait(self.read_log_async(stream))?
+    }
+
+    /// As [`Training::read_log`], without waiting.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn read_log_async(&mut self, stream: &mut Stream) -> Result<Vec<StepRecord>> {
         if self.logged == 0 {
             return Ok(Vec::new());
         }
-        let words: Vec<f32> = stream.read(&self.log)?;
+        let words: Vec<f32> = stream.read_async(&self.log)?.await?;
         let first = self.optimizer.steps - self.logged as u32 + 1;
         let records = (first..)
             .zip(words.chunks_exact(2 * ALIGNMENT))

@@ -73,3 +73,4 @@ pub use profile::{Activity, HostSpan, KernelSpan, Profile, Value};
 pub use shader::{Replacement, ShaderCode, Shaders};
 pub use stream::Stream;
 pub use tuning::TuningKey;
+pub use waiting::wait;

@@ -1,5 +1,5 @@
-//! Builds the page's WebAssembly, and puts it with weights, scripts and markup into one file that any browser opens: `cargo run`
-//! in the folder `web` writes `digits.html` there.
+//! Builds the pages' WebAssembly, and puts it with data, scripts and markup into a file for each page that any browser opens:
+//! `cargo run` in the folder `web` writes `digits.html` and `training.html` there.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,19 +25,45 @@ fn main() -> Result<()> {
         .out_name("page")
         .generate(glue.path())?;
     let glue_script = fs::read_to_string(glue.path().join("page.js"))?;
-    let wasm = fs::read(glue.path().join("page_bg.wasm"))?;
-
-    let read = |name: &str| fs::read_to_string(web.join("page").join(name)).with_context(|| format!("reading {name}"));
-    // Ends no script element, whatever is in it.
-    let text = |text: &str| anyhow::Ok(serde_json::to_string(text)?.replace("</", "<\\/"));
-    let page = read("index.html")?
-        .replace("{{worker}}", &text(&format!("{glue_script}\n{}", read("worker.js")?))?)
-        .replace("{{wasm}}", &text(&BASE64_STANDARD.encode(wasm))?)
-        .replace("{{page}}", &read("page.js")?);
-    let out = web.join("digits.html");
-    fs::write(&out, &page).with_context(|| format!("writing {}", out.display()))?;
-    println!("{}: {:.1} MiB; open it in a browser", out.display(), page.len() as f64 / 1_048_576.0);
+    let worker = format!("{glue_script}\n{}", read(web, "page/worker.js")?);
+    // The text of a string in JavaScript, in which nothing ends the script element.
+    let string = |text: &str| anyhow::Ok(serde_json::to_string(text)?.replace("</", "<\\/"));
+    let file = |path: &Path| {
+        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        string(&BASE64_STANDARD.encode(bytes))
+    };
+    let common = [
+        ("{{worker}}", string(&worker)?),
+        ("{{wasm}}", file(&glue.path().join("page_bg.wasm"))?),
+        ("{{style}}", read(web, "page/style.css")?),
+        ("{{common}}", read(web, "page/common.js")?),
+    ];
+    let mnist = |name: &str| file(&web.join("../data/mnist").join(name));
+    let pages = [
+        ("digits", vec![("{{weights}}", file(&web.join("../weights/mnist.safetensors"))?)]),
+        (
+            "training",
+            vec![
+                ("{{images}}", mnist("train-images-idx3-ubyte.gz")?),
+                ("{{labels}}", mnist("train-labels-idx1-ubyte.gz")?),
+            ],
+        ),
+    ];
+    for (name, data) in pages {
+        let script = ("{{page}}", read(web, &format!("page/{name}.js"))?);
+        let mut page = read(web, &format!("page/{name}.html"))?;
+        for (mark, text) in common.iter().chain(&data).chain([&script]) {
+            page = page.replace(mark, text);
+        }
+        let out = web.join(name).with_extension("html");
+        fs::write(&out, &page).with_context(|| format!("writing {}", out.display()))?;
+        println!("{}: {:.1} MiB; open it in a browser", out.display(), page.len() as f64 / 1_048_576.0);
+    }
     Ok(())
+}
+
+fn read(web: &Path, name: &str) -> Result<String> {
+    fs::read_to_string(web.join(name)).with_context(|| format!("reading {name}"))
 }
 
 /// Builds the page's code, and tells where it is.
