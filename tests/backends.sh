@@ -113,7 +113,7 @@ part_radeon() {
 }
 
 part_browser() {
-    local chromium scratch modules=target/tools/playwright/node_modules
+    local chromium modules=target/tools/playwright/node_modules
     chromium="${CHROMIUM:-$(command -v chromium || command -v google-chrome || true)}"
     if [ -z "$chromium" ] || ! command -v node >/dev/null || [ ! -d "$modules" ]; then
         skip browser "there is no Chromium, no Node.js, or no Playwright for it"
@@ -122,11 +122,13 @@ part_browser() {
     else
         cargo build --quiet --workspace --bin sampler --bin trainer
         cargo run --quiet --manifest-path web/Cargo.toml
-        scratch="$(mktemp -d)"
-        "$built/sampler" --prompt 0123456789 --seed 3 --steps 8 --scale 1 --device cpu --out "$scratch/digits.png" >/dev/null
-        "$built/trainer" --preset tiny --steps 8 --device cpu --out "$scratch/run" >/dev/null
-        CHROMIUM="$chromium" node web/test/check.mjs "$scratch/digits.png" "$scratch/run/metrics.csv" "$modules"
-        rm -rf "$scratch"
+        (
+            scratch="$(mktemp -d)"
+            trap 'rm -rf "$scratch"' EXIT
+            "$built/sampler" --prompt 0123456789 --seed 3 --steps 8 --scale 1 --device cpu --out "$scratch/digits.png" >/dev/null
+            "$built/trainer" --preset tiny --steps 8 --device cpu --out "$scratch/run" >/dev/null
+            CHROMIUM="$chromium" node web/test/check.mjs "$scratch/digits.png" "$scratch/run/metrics.csv" "$modules"
+        )
     fi
 }
 

@@ -5,6 +5,8 @@ const element = (id) => document.getElementById(id);
 const canvas = element('canvas'), status = element('status');
 const worker = new Worker(URL.createObjectURL(new Blob([WORKER], { type: 'text/javascript' })));
 let onFrame = () => {};
+// Whether kernels are those that hardware gets, also on a GPU imitated in software: for tests.
+const asHardware = location.hash === '#hardware';
 
 /** Has the worker do something; one thing at a time. */
 function work(task, settings) {
@@ -14,7 +16,7 @@ function work(task, settings) {
       else if ('failed' in data) reject(new Error(data.failed));
       else resolve(data.done);
     };
-    worker.onerror = (event) => reject(new Error(event.message || 'the worker stopped'));
+    worker.onerror = (event) => reject(new Error(`${event.message || 'the worker stopped'}; reload the page`));
     worker.postMessage({ task, ...settings });
   });
 }
@@ -27,12 +29,12 @@ async function openOnDevice(task, settings) {
   }
   if (wanted !== 'cpu' && navigator.gpu) {
     try {
-      return await work(task, { gpu: true, ...settings });
+      return await work(task, { device: asHardware ? 'hardware' : 'gpu', ...settings });
     } catch (error) {
       if (wanted === 'gpu') throw error;
     }
   }
-  return work(task, { gpu: false, ...settings });
+  return work(task, { device: 'cpu', ...settings });
 }
 
 /** Shows images, (N, C, S, S) in bytes, side by side. */
@@ -57,6 +59,7 @@ function paint(bytes, count, { side, channels }) {
 
 /** Does something that can fail, with the form locked until it is done. */
 async function exclusively(action) {
+  const focused = document.activeElement;
   element('controls').disabled = true;
   document.body.dataset.state = 'busy';
   try {
@@ -67,6 +70,7 @@ async function exclusively(action) {
     document.body.dataset.state = 'failed';
   }
   element('controls').disabled = false;
+  if (document.activeElement === document.body) focused?.focus({ preventScroll: true });
 }
 
 /** Bytes from base 64. */
@@ -75,7 +79,7 @@ const bytesOf = (text) => Uint8Array.from(atob(text), (character) => character.c
 /** Has the worker unpack the code. */
 async function load() {
   // `#cpu` and `#gpu` choose where to work.
-  if (['#cpu', '#gpu'].includes(location.hash)) element('device').value = location.hash.slice(1);
+  if (location.hash) element('device').value = location.hash === '#cpu' ? 'cpu' : 'gpu';
   status.textContent = 'Unpacking …';
   await work('load', { wasm: bytesOf(WASM) });
 }

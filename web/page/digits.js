@@ -1,10 +1,10 @@
 // The page that draws with trained weights: WEIGHTS, in base 64, unless a file is chosen.
 let model; // what the open sampler says of itself
 
-/** Labels from what was typed: digits, or numbers with anything but digits between them. */
+/** Labels from what was typed: digits, or numbers with anything but digits between or after them. */
 function labelsOf(text) {
-  const numbers = text.trim().split(/[^0-9]+/).filter((part) => part);
-  return numbers.length === 1 ? [...numbers[0]].map(Number) : numbers.map(Number);
+  const typed = text.trim();
+  return /^\d*$/.test(typed) ? [...typed].map(Number) : typed.split(/\D+/).filter((part) => part).map(Number);
 }
 
 async function open() {
@@ -26,7 +26,10 @@ async function draw() {
     status.textContent = `Step ${Math.min(frames, steps)} of ${steps} on ${model.device}`;
     frames++;
   };
-  const { seconds } = await work('draw', { labels, steps, guidance, seed });
+  const { seconds } = await work('draw', { labels, steps, guidance, seed }).catch((error) => {
+    model = undefined; // the device may be lost
+    throw error;
+  });
   status.textContent = `Drawn in ${seconds.toFixed(1)} s on ${model.device}`;
 }
 

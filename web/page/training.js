@@ -1,5 +1,5 @@
 // The page that trains: on MNIST, IMAGES and LABELS (IDX files, gzipped, in base 64), unless other files are chosen.
-const DRAWN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+let drawn = []; // the classes that are drawn
 let model; // what the open trainer says of itself
 let losses = []; // of every step
 let going = false;
@@ -31,6 +31,11 @@ async function open() {
   if (images.sizes.length !== 3 || labels.sizes.length !== 1) {
     throw new Error('images are an IDX file of three dimensions, labels one of one');
   }
+  if (images.sizes[1] !== images.sizes[2] || images.sizes[0] !== labels.sizes[0]) {
+    throw new Error(`images must be square, with a label each; these are ${images.sizes.join(' × ')} with ${labels.sizes[0]} labels`);
+  }
+  const classes = labels.data.reduce((most, label) => Math.max(most, label), 0) + 1;
+  drawn = Array.from({ length: Math.min(10, classes) }, (_, label) => label);
   [model, losses] = [undefined, []];
   model = await openOnDevice('openTrainer', {
     images: images.data,
@@ -70,8 +75,8 @@ function plot() {
 }
 
 async function draw() {
-  onFrame = (bytes) => paint(bytes, DRAWN.length, model);
-  await work('drawInTraining', { labels: DRAWN, guidance: 1.7, steps: 12, seed: 0 });
+  onFrame = (bytes) => paint(bytes, drawn.length, model);
+  await work('drawInTraining', { labels: drawn, guidance: 1.7, steps: 12, seed: 0 });
 }
 
 /** Trains until there are as many steps as were asked for, or someone says stop; draws every now and then. */
@@ -100,7 +105,16 @@ async function run() {
   element('stop').disabled = false;
   await exclusively(async () => {
     if (!model || losses.length >= Number(element('steps').value)) await open();
-    await train();
+    // Twice a second would be too much for who has it read aloud.
+    status.ariaLive = 'off';
+    try {
+      await train();
+    } catch (error) {
+      model = undefined; // what failed cannot go on
+      throw error;
+    } finally {
+      status.ariaLive = 'polite';
+    }
   });
   element('stop').disabled = true;
   element('save').disabled = !losses.length;
@@ -110,7 +124,8 @@ async function save() {
   const file = new Blob([await work('weights', {})]);
   const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(file), download: 'weights.safetensors' });
   link.click();
-  URL.revokeObjectURL(link.href);
+  // Not at once: some browsers have not begun to read it.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 for (const id of ['preset', 'steps', 'seed', 'device', 'images', 'labels']) {

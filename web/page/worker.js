@@ -8,11 +8,12 @@ const tasks = {
     await wasm_bindgen({ module_or_path: wasm });
   },
 
-  async openSampler({ gpu, weights }) {
-    const opened = await wasm_bindgen.Sampler.open(gpu, weights);
+  async openSampler({ device, weights }) {
+    // First, so that there is memory for the next.
     sampler?.free();
-    sampler = opened;
-    return { device: opened.device(), side: opened.side(), channels: opened.channels() };
+    sampler = undefined;
+    sampler = await wasm_bindgen.Sampler.open(device, weights);
+    return { device: sampler.device(), side: sampler.side(), channels: sampler.channels() };
   },
 
   async draw({ labels, guidance, steps, seed }) {
@@ -21,11 +22,11 @@ const tasks = {
     return { seconds: (performance.now() - start) / 1000 };
   },
 
-  async openTrainer({ gpu, images, labels, small, steps, seed }) {
-    const opened = await wasm_bindgen.Trainer.open(gpu, images, labels, small, steps, seed);
+  async openTrainer({ device, images, labels, small, steps, seed }) {
     trainer?.free();
-    trainer = opened;
-    return { device: opened.device(), side: opened.side(), channels: 1 };
+    trainer = undefined;
+    trainer = await wasm_bindgen.Trainer.open(device, images, labels, small, steps, seed);
+    return { device: trainer.device(), side: trainer.side(), channels: 1 };
   },
 
   async train({ count }) {

@@ -111,6 +111,7 @@ async function draws(device) {
   expect(largest <= TOLERANCE, `${opened.name}: another picture than the sampler's`);
 
   await draw({ labels: '3, 12' }, 'failed', '12 is no class');
+  await draw({ labels: '12,' }, 'failed', '12 is no class');
   await draw({ labels: ' ' }, 'failed', 'type some digits');
   await opened.choose('weights', 'cut.safetensors', 'not weights');
   await opened.settles('failed', 'the file');
@@ -129,7 +130,7 @@ async function trains(device) {
   await opened.settles('failed', 'labels.gz is no IDX file of bytes, or is cut off');
   await opened.choose('labels', 'labels', [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3]);
   await start();
-  await opened.settles('failed', '3 labels');
+  await opened.settles('failed', 'with 3 labels');
   await opened.choose('labels');
 
   await opened.fill({ steps: String(STEPS), every: String(STEPS / 2) });
@@ -156,6 +157,7 @@ async function trains(device) {
   const stopped = await opened.page.evaluate(() => losses.length);
   await start();
   await opened.page.waitForFunction((stopped) => losses.length > stopped, stopped, { timeout: PATIENCE });
+  expect(await opened.page.evaluate(() => element('save').matches(':disabled')), `${opened.name}: saves in between`);
   await opened.page.click('#stop');
   await opened.settles('idle', 'of 1000');
   expect(stopped < 1000, `${opened.name}: nothing stops it`);

@@ -109,15 +109,16 @@ impl Config {
         if !width.is_multiple_of(heads * 4) {
             return Err(ConfigError(format!("a width of {width} is no multiple of 4 times the heads, {heads}")));
         }
-        if self.image_size() > MOST_ELEMENTS || self.tokens() * width > MOST_ELEMENTS {
-            let tokens = self.tokens();
+        // A browser's usize has 32 bits, in which a product may be small again.
+        let tokens = (side as u64 / patch as u64).pow(2);
+        let elements = (channels as u64 * (side as u64).pow(2)).max(tokens * width as u64);
+        if elements > MOST_ELEMENTS as u64 {
             return Err(ConfigError(format!(
                 "an image of {channels} channels of {side}×{side}, or its {tokens} tokens of width {width}, would have \
                  over {MOST_ELEMENTS} elements"
             )));
         }
-        if self.tokens() > MOST_TOKENS {
-            let tokens = self.tokens();
+        if tokens > MOST_TOKENS as u64 {
             return Err(ConfigError(format!(
                 "{tokens} tokens are more than the {MOST_TOKENS} that attention takes; use a larger patch"
             )));

@@ -247,6 +247,14 @@ impl Gpu {
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+impl Drop for Gpu {
+    /// As dropping does elsewhere: a browser would keep the device, and all its memory, until its collector comes by.
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
+}
+
 /// A buffer that is on its way to the host.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -276,7 +284,11 @@ impl Reading {
             return Err(Error::Gpu("a buffer could not be read back".into()));
         }
         let view = self.staging.get_mapped_range(..).map_err(|error| Error::Gpu(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        let words = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        // In a browser a buffer that is only dropped stays until its collector comes by.
+        self.staging.destroy();
+        Ok(words)
     }
 }
 

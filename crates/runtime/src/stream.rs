@@ -167,7 +167,7 @@ impl Stream {
         gpu.check()
     }
 
-    /// Submits, and waits until the device is done.
+    /// Submits, and waits until the device is done; in a browser, which lets nobody wait, it only submits.
     ///
     /// # Errors
     /// What the driver has reported since the last call.

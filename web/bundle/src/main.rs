@@ -71,8 +71,8 @@ fn build(web: &Path) -> Result<std::path::PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| web.join("target"), Into::into);
     let status = Command::new(cargo)
-        .current_dir(web)
-        .args(["build", "--release", "--package", "page", "--target", TARGET])
+        .args(["build", "--release", "--package", "page", "--target", TARGET, "--manifest-path"])
+        .arg(web.join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", &target_dir)
         // Vectors of 128 bits, which every browser of the last years has.
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128")

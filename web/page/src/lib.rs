@@ -10,10 +10,13 @@ use wasm_bindgen::JsError;
 pub use sampler::Sampler;
 pub use trainer::Trainer;
 
-/// Opens the GPU, or the CPU.
-async fn open_stream(gpu: bool) -> Result<Stream, JsError> {
-    // Any adapter, also one in software, since it was asked for.
-    let options = if gpu { DeviceOptions::adapter("") } else { DeviceOptions::cpu() };
+/// Opens `cpu`, `gpu`, or `hardware`: the GPU, which is taken for hardware even if it is imitated in software.
+async fn open_stream(device: &str) -> Result<Stream, JsError> {
+    let options = match device {
+        "cpu" => DeviceOptions::cpu(),
+        // Any adapter, also one in software, since it was asked for.
+        _ => DeviceOptions { as_hardware: device == "hardware", ..DeviceOptions::adapter("") },
+    };
     let device = Device::open_async(&options).await.map_err(|error| match error {
         Error::NoAdapter(_) => JsError::new("the browser has no GPU for this page; choose the CPU"),
         other => other.into(),

@@ -16,13 +16,13 @@ pub struct Sampler {
 
 #[wasm_bindgen]
 impl Sampler {
-    /// Puts the weights of a safetensors file on the GPU or the CPU.
+    /// Puts the weights of a safetensors file on a device: `cpu`, `gpu`, or `hardware`, which takes any GPU for hardware.
     ///
     /// # Errors
     /// Where the browser has no GPU for us, or the bytes are no weights.
-    pub async fn open(gpu: bool, weights: Vec<u8>) -> Result<Sampler, JsError> {
+    pub async fn open(device: String, weights: Vec<u8>) -> Result<Sampler, JsError> {
         let weights = Weights::from_bytes(&weights, "the file")?;
-        let mut stream = open_stream(gpu).await?;
+        let mut stream = open_stream(&device).await?;
         let model = Dit::from_weights(&mut stream, &weights)?;
         Ok(Self { stream, model })
     }

@@ -27,13 +27,13 @@ pub struct Trainer {
 
 #[wasm_bindgen]
 impl Trainer {
-    /// Puts images, (N, S, S) bytes, and their N labels on the GPU or the CPU, with a new model: `small` or `tiny`, as the
-    /// trainer has them, with its defaults: so many `steps` give the weights that `trainer --steps` gives.
+    /// Puts images, (N, S, S) bytes, and their N labels on a device (see [`crate::Sampler::open`]), with a new model: `small` or `tiny`, as the
+    /// trainer has them, with its defaults: so many `steps` on MNIST give the weights that `trainer --steps` gives.
     ///
     /// # Errors
     /// Where the browser has no GPU for us, or the images do not fit together.
     pub async fn open(
-        gpu: bool,
+        device: String,
         images: Vec<u8>,
         labels: Vec<u8>,
         small: bool,
@@ -52,17 +52,17 @@ impl Trainer {
         let config = Config {
             side,
             channels: 1,
-            patch: 4,
+            patch: (4..side).find(|patch| side.is_multiple_of(*patch)).unwrap_or(side),
             width,
             depth,
             heads,
-            classes: labels.iter().map(|label| usize::from(*label) + 1).max().unwrap_or(1),
+            classes: labels.iter().map(|label| usize::from(*label) + 1).max().unwrap_or(1).max(2),
             time_scale: 1000.0,
             path: FlowPath::CondOt,
             variant: Variant::DIT,
         };
         config.validate()?;
-        let mut stream = open_stream(gpu).await?;
+        let mut stream = open_stream(&device).await?;
         let images = Images::upload(&mut stream, &images, &labels)?;
         let model = Dit::new(&mut stream, config, seed.into())?;
         let (average_decay, warmup) = if small { (0.999, 200) } else { (0.995, 100) };
