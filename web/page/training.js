@@ -117,7 +117,7 @@ async function run() {
     }
   });
   element('stop').disabled = true;
-  element('save').disabled = !losses.length;
+  element('save').disabled = !(model && losses.length);
 }
 
 async function save() {
