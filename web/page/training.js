@@ -87,9 +87,10 @@ async function train() {
     const start = performance.now();
     const until = Math.min(steps, (Math.floor(losses.length / every) + 1) * every);
     const taken = Math.min(count, until - losses.length);
-    losses.push(...(await work('train', { count: taken })));
+    const latest = await work('train', { count: taken });
+    losses.push(...latest);
     seconds = (performance.now() - start) / 1000 / taken;
-    if (!losses.every(Number.isFinite)) throw new Error('the loss is no number any more; start again with another seed');
+    if (!latest.every(Number.isFinite)) throw new Error('the loss is no number any more; start again with another seed');
     // As many at a time as take half a second: the page shows them as they come.
     count = Math.max(1, Math.min(64, Math.round(0.5 / seconds)));
     plot();

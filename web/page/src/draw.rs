@@ -14,7 +14,6 @@ const MOST: usize = 1000;
 ///
 /// # Errors
 /// Where a label is no class, and what the device reports.
-#[allow(clippy::too_many_arguments)] // as the page has them
 pub(crate) async fn draw(
     stream: &mut Stream,
     model: &Dit,

@@ -27,8 +27,8 @@ pub struct Trainer {
 
 #[wasm_bindgen]
 impl Trainer {
-    /// Puts images, (N, S, S) bytes, and their N labels on a device (see [`crate::Sampler::open`]), with a new model: `small` or `tiny`, as the
-    /// trainer has them, with its defaults: so many `steps` on MNIST give the weights that `trainer --steps` gives.
+    /// Puts images, (N, S, S) bytes, and their N labels on a device (see [`crate::Sampler::open`]), with a new model: the
+    /// trainer's preset `small` or `tiny`, with its defaults, so that `steps` on MNIST have the losses of `trainer --steps`.
     ///
     /// # Errors
     /// Where the browser has no GPU for us, or the images do not fit together.
