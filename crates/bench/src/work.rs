@@ -83,10 +83,12 @@ pub fn work(span: &KernelSpan) -> Option<Work> {
             // Slices of k have a product each.
             (2.0 * m * n * k, m * k + k * n + more * m * n + length(span, "out")?)
         }
-        // Two products; what follows them is not counted. Moves x, the weights, the residual, the result, and what is saved.
+        // Two products; what follows them is not counted. Moves x, the weights, the residual, the result, and what is saved and
+        // kept.
         "feed_forward" => {
             let (rows, weights, [width, out_width]) = layers(span)?;
-            (2.0 * rows * weights, rows * (width + (2.0 + p("save")?) * out_width) + weights)
+            let kept = p("keep")? * p("hidden")?;
+            (2.0 * rows * weights, rows * (width + (2.0 + p("save")?) * out_width + kept) + weights)
         }
         // Four products, two gradients of each layer, and the first layer's again where what GELU was given was not kept.
         // Moves x, its gradient and that of the result, what was kept, the weights, and their gradients slice by slice.

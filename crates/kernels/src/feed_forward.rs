@@ -1,9 +1,9 @@
-//! The MLP of a block in one kernel, for CPUs with a matrix unit.
+//! The MLP of a block in one kernel, for CPUs.
 
 use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixUnit, Result, Stream};
 
 use crate::cpu::bfloat16::Parts;
-use crate::cpu::feed_forward::FeedForward as Layers;
+use crate::cpu::feed_forward::{FeedForward as Layers, InPanels};
 use crate::cpu::gemm::Into;
 use crate::cpu::product::{Destination, Finish};
 use crate::cpu::{bfloat16, parallel};
@@ -19,6 +19,7 @@ parameters! {
     modulation_width: u32,
     gate: u32,
     save: u32,
+    keep: u32,
 }
 
 const BINDINGS: &[Binding] = &[
@@ -31,6 +32,7 @@ const BINDINGS: &[Binding] = &[
     Binding::read("modulation"),
     Binding::write("out"),
     Binding::write("saved"),
+    Binding::write("before_gelu"),
 ];
 
 /// Products as exact as in f32.
@@ -43,8 +45,8 @@ pub(crate) static HALF_KERNEL: Kernel =
 
 /// out = residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), with one gate for all the tokens of an item.
 ///
-/// What is between the layers never reaches memory, where elsewhere two [`crate::MatMul`] write and read it. It takes a
-/// matrix unit to make it faster in the gradient too, which makes it again: see [`FeedForward::runs_on`].
+/// What is between the layers never reaches memory, where on a GPU two [`crate::MatMul`] write and read it. A matrix unit makes
+/// it again for the gradient, sooner than it would be read; without one, what GELU is given is kept.
 #[derive(Debug)]
 pub struct FeedForward<'a> {
     /// (B · T, in)
@@ -67,18 +69,26 @@ pub struct FeedForward<'a> {
     pub out: &'a Buffer,
     /// (B · T, D): gets what is gated, for the backward pass.
     pub saved: Option<&'a Buffer>,
+    /// (B · T, hidden): gets x · weight₁ᵀ + bias₁, for a backward pass that does not [make it again](Self::makes_again).
+    pub before_gelu: Option<&'a Buffer>,
 }
 
 impl FeedForward<'_> {
-    /// Whether a stream's device has this kernel, and its backward from nothing kept: a CPU with a [`MatrixUnit`].
+    /// Whether a stream's device has this kernel and [its backward](crate::FeedForwardBackward): a CPU.
     pub fn runs_on(stream: &Stream) -> bool {
-        stream.device().adapter().is_none() && MatrixUnit::get().is_some()
+        stream.device().adapter().is_none()
+    }
+
+    /// Whether the backward pass makes again what GELU is given, and nothing is kept for it: on a CPU with a [`MatrixUnit`].
+    pub fn makes_again(stream: &Stream) -> bool {
+        Self::runs_on(stream) && MatrixUnit::get().is_some()
     }
 
     /// Checks the shapes and launches the kernel: with operands rounded on a device that was opened for reduced precision.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], also where the device does not have this kernel, and what [`Stream::launch`] reports.
+    /// [`runtime::Error::Shape`], also where the device does not have this kernel or keeps nothing, and what [`Stream::launch`]
+    /// reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         let kernel = of_precision(stream, &KERNEL, &HALF_KERNEL)?;
         let ([width, hidden], sequence) = (self.widths, &self.sequence);
@@ -94,7 +104,13 @@ impl FeedForward<'_> {
         if let Some(saved) = self.saved {
             sequence.expect_tokens(kernel, "saved", saved)?;
         }
-        let unused = stream.allocate(4)?;
+        if let Some(before_gelu) = self.before_gelu {
+            shape::ensure(kernel, !Self::makes_again(stream), || {
+                "what GELU is given is not kept on a matrix unit".into()
+            })?;
+            shape::expect(kernel, "before_gelu", before_gelu, &[rows, hidden])?;
+        }
+        let unused = [stream.allocate(4)?, stream.allocate(4)?];
         stream.launch(&Launch {
             kernel,
             parameters: Parameters {
@@ -106,6 +122,7 @@ impl FeedForward<'_> {
                 modulation_width: shape::dimension(kernel, "modulation_width", sequence.modulation_width)?,
                 gate: shape::dimension(kernel, "gate", self.gate)?,
                 save: u32::from(self.saved.is_some()),
+                keep: u32::from(self.before_gelu.is_some()),
             },
             buffers: &[
                 self.x,
@@ -116,7 +133,8 @@ impl FeedForward<'_> {
                 self.residual,
                 self.modulation,
                 self.out,
-                self.saved.unwrap_or(&unused),
+                self.saved.unwrap_or(&unused[0]),
+                self.before_gelu.unwrap_or(&unused[1]),
             ],
             constants: &[],
             workgroups: [1; 3],
@@ -126,39 +144,31 @@ impl FeedForward<'_> {
 
 /// The kernel for the precision that a stream's device was opened with.
 pub(crate) fn of_precision(stream: &Stream, single: &'static Kernel, half: &'static Kernel) -> Result<&'static Kernel> {
-    shape::ensure(single, FeedForward::runs_on(stream), || {
-        format!("{} is no CPU with a matrix unit", stream.device())
-    })?;
+    shape::ensure(single, FeedForward::runs_on(stream), || format!("{} is no CPU", stream.device()))?;
     Ok(if stream.device().half() == Some(Half::Bfloat16) { half } else { single })
 }
 
-/// The unit without which nothing here is launched.
+/// The unit that reduced precision needs, and a gradient from nothing kept.
 pub(crate) fn unit() -> MatrixUnit {
     MatrixUnit::get().unwrap_or_else(|| unreachable!("launched on a CPU without a matrix unit"))
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Parts::Three);
+    run(parameters, arguments, MatrixUnit::get().map(|unit| (unit, Parts::Three)));
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Parts::One);
+    run(parameters, arguments, Some((unit(), Parts::One)));
 }
 
-fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
+fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Parts)>) {
     let parameters: Parameters = parallel::parameters(parameters);
-    let [x, weight_1, bias_1, weight_2, bias_2, residual, modulation, out, saved] = arguments.take();
+    let [x, weight_1, bias_1, weight_2, bias_2, residual, modulation, out, saved, before_gelu] = arguments.take();
     let (out_width, tokens) = (parameters.out_width as usize, parameters.tokens as usize);
     let (columns, gate) = (parameters.modulation_width as usize, parameters.gate as usize);
     let (bias_2, residual, modulation) = (bias_2.read::<f32>(), residual.read::<f32>(), modulation.read::<f32>());
-    let layers = Layers {
-        unit: unit(),
-        parts,
-        widths: [parameters.width as usize, parameters.hidden as usize, out_width],
-        x: x.read(),
-        weights: [weight_1.read(), weight_2.read()],
-        bias: bias_1.read(),
-    };
+    let widths = [parameters.width as usize, parameters.hidden as usize, out_width];
+    let (x, weights, bias) = (x.read(), [weight_1.read(), weight_2.read()], bias_1.read());
     let of_row = |row: usize| {
         (&modulation[row / tokens * columns + gate..][..out_width], &residual[row * out_width..][..out_width])
     };
@@ -177,5 +187,9 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
     // What is gated goes where it is wanted.
     let (product, beside) = if save { (saved.write(), out.write()) } else { (out.write(), &mut [][..]) };
     let to = Destination { out: product, into: Into::Overwrite, finish: Some(finish), beside };
-    bfloat16::feed_forward::forward(layers, to);
+    if let Some((unit, parts)) = unit {
+        return bfloat16::feed_forward::forward(Layers { unit, parts, widths, x, weights, bias }, to);
+    }
+    let before_gelu = if parameters.keep != 0 { before_gelu.write() } else { &mut [][..] };
+    InPanels { widths, x, weights, bias, before_gelu }.forward(to);
 }

@@ -7,7 +7,7 @@ use crate::cpu::feed_forward::{FeedForward as Layers, Gradients, Kept, SLICE, sl
 use crate::cpu::gemm::Into;
 use crate::cpu::{bfloat16, parallel};
 use crate::feed_forward::{of_precision, unit};
-use crate::{ColumnSum, shape};
+use crate::{ColumnSum, FeedForward, shape};
 
 parameters! {
     width: u32,
@@ -68,22 +68,17 @@ pub struct FeedForwardBackward<'a> {
 }
 
 impl FeedForwardBackward<'_> {
-    /// Whether a stream's device has this kernel: a CPU.
-    pub fn runs_on(stream: &Stream) -> bool {
-        stream.device().adapter().is_none()
-    }
-
     /// Checks the shapes and launches the kernel, which sums over slices of the rows, and [`ColumnSum`] of the slices.
     ///
     /// # Errors
-    /// [`runtime::Error::Shape`], also where [`Self::runs_on`], or without `before_gelu` [`crate::FeedForward::runs_on`], is
-    /// not true, and what [`Stream::launch`] reports.
+    /// [`runtime::Error::Shape`], also where [`FeedForward::runs_on`], or without `before_gelu` [`FeedForward::makes_again`], is not
+    /// true, and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        shape::ensure(&KERNEL, Self::runs_on(stream), || format!("{} is no CPU", stream.device()))?;
-        let kernel = match self.before_gelu {
-            Some(_) => &KERNEL,
-            None => of_precision(stream, &KERNEL, &HALF_KERNEL)?,
-        };
+        let kernel = of_precision(stream, &KERNEL, &HALF_KERNEL)?;
+        let kernel = if self.before_gelu.is_some() { &KERNEL } else { kernel };
+        shape::ensure(kernel, self.before_gelu.is_some() || FeedForward::makes_again(stream), || {
+            format!("{} has no matrix unit that would make again what GELU was given", stream.device())
+        })?;
         let (rows, [width, hidden, out_width]) = (self.rows, self.widths);
         shape::expect(kernel, "x", self.x, &[rows, width])?;
         shape::expect(kernel, "out_x", self.out_x.0, &[rows, width])?;

@@ -57,8 +57,7 @@ pub static REGISTRY: &[&Kernel] = &[
     &crate::unpatchify::KERNEL,
 ];
 
-/// Kernels that CPUs have beside those, and that have no shader: a GPU is given several others for each. `runs_on` of each says
-/// which CPUs.
+/// Kernels that CPUs have beside those, and that have no shader: a GPU is given several others for each.
 /// One without a test fails the tests.
 pub static CPU_KERNELS: &[&Kernel] = &[
     &crate::feed_forward::KERNEL,

@@ -1,7 +1,7 @@
 //! Linear layers with each of their epilogues.
 
 use autograd::Activation;
-use kernels::FeedForwardBackward;
+use kernels::FeedForward;
 use tests::harness::{Values, on_each_device};
 
 use crate::graph::Graph;
@@ -96,7 +96,7 @@ pub fn feed_forward() {
     on_each_device(|bench| {
         for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
             let (rows, columns) = (batch * tokens, 2 * width + 3);
-            let kernels = if FeedForwardBackward::runs_on(&bench.stream) { AT_ONCE } else { GATED };
+            let kernels = if FeedForward::runs_on(&bench.stream) { AT_ONCE } else { GATED };
             let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
             let graph = || {
                 let layers = Graph::new(seed).linear("fc1", hidden, width).linear("fc2", width, hidden);

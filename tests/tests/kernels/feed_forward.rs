@@ -1,4 +1,4 @@
-//! Group N: the MLP of a block in one kernel, which CPUs with a matrix unit have, and its gradient in one, which all CPUs have.
+//! Group N: the MLP of a block in one kernel, and its gradient in one, which CPUs have.
 
 use kernels::{FeedForward, FeedForwardBackward, Sequence};
 use runtime::{Binding, Error, Kernel, Launch};
@@ -38,9 +38,9 @@ const TOLERANCE_OF_HALF_GRADIENTS: Tolerance =
 /// Sizes of a case: items, tokens, and the widths of x, between the layers and of the result.
 type Sizes = [usize; 5];
 
-/// One; primes; around the 32 rows and columns of a block, the 128 that the gradient takes at a time on the unit, and the 256
-/// rows of a slice.
-const SIZES: [Sizes; 8] = [
+/// One; primes; around the 32 rows and columns of a block, the 128 that the gradient takes at a time on the unit, the 256
+/// rows of a slice, and the 48 rows of a block without a unit.
+const SIZES: [Sizes; 9] = [
     [1, 1, 1, 1, 1],
     [2, 3, 5, 7, 3],
     [3, 11, 31, 33, 32],
@@ -49,6 +49,7 @@ const SIZES: [Sizes; 8] = [
     [2, 64, 36, 128, 33],
     [1, 129, 8, 257, 8],
     [6, 49, 20, 80, 24],
+    [2, 47, 34, 18, 20],
 ];
 
 /// For a gradient from what was kept: two slices, the first of an odd number of rows that it takes in two pieces; as many
@@ -86,7 +87,14 @@ fn operands(sizes: Sizes, half: bool, seed: u64) -> (Values, [Vec<f32>; 5]) {
     (values, [x, weight_1, bias_1, weight_2, bias_2])
 }
 
-fn forward(sizes: Sizes, half: bool, save: bool, seed: u64) -> Trial {
+/// What the forward pass writes beside its result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Beside {
+    saved: bool,
+    before_gelu: bool,
+}
+
+fn forward(sizes: Sizes, half: bool, beside: Beside, seed: u64) -> Trial {
     let [batch, tokens, width, hidden, out_width] = sizes;
     let (mut values, [x, weight_1, bias_1, weight_2, bias_2]) = operands(sizes, half, seed);
     let len = batch * tokens * out_width;
@@ -94,7 +102,7 @@ fn forward(sizes: Sizes, half: bool, save: bool, seed: u64) -> Trial {
     let (modulation_width, gate) = (2 * out_width + 3, out_width + 3);
     let sequence = Sequence { batch, tokens, width: out_width, modulation_width };
     let tolerance = if half { TOLERANCE_OF_HALF } else { TOLERANCE };
-    let trial = Trial::new(format!("feed_forward {sizes:?}, half: {half}, save: {save}"))
+    let trial = Trial::new(format!("feed_forward {sizes:?}, half: {half}, {beside:?}"))
         .reads("x", x)
         .reads("weight_1", weight_1)
         .reads("bias_1", bias_1)
@@ -103,29 +111,44 @@ fn forward(sizes: Sizes, half: bool, save: bool, seed: u64) -> Trial {
         .reads("residual", values.normal(len))
         .reads("modulation", values.normal(batch * modulation_width))
         .writes("out", len, tolerance);
-    let trial = if save { trial.writes("saved", len, tolerance) } else { trial };
+    let trial = if beside.saved { trial.writes("saved", len, tolerance) } else { trial };
+    let trial =
+        if beside.before_gelu { trial.writes("before_gelu", batch * tokens * hidden, TOLERANCE) } else { trial };
     trial
         .launch(move |bench, buffers| {
             let [x, weight_1, bias_1, weight_2, bias_2, residual, modulation, out, rest @ ..] = buffers else {
-                panic!("eight buffers or nine")
+                panic!("eight buffers to ten")
             };
             let (weights, biases) = ([weight_1, weight_2], [bias_1, bias_2]);
-            let (widths, saved) = ([width, hidden], rest.first());
-            FeedForward { x, weights, biases, residual, modulation, sequence, gate, widths, out, saved }
-                .launch(&mut bench.stream)
+            let (saved, kept) = rest.split_at(usize::from(beside.saved));
+            FeedForward {
+                x,
+                weights,
+                biases,
+                residual,
+                modulation,
+                sequence,
+                gate,
+                widths: [width, hidden],
+                out,
+                saved: saved.first(),
+                before_gelu: kept.first(),
+            }
+            .launch(&mut bench.stream)
         })
         .oracle(move |arrays| {
             let [x, weight_1, bias_1, weight_2, bias_2, residual, modulation, ..] = arrays else {
-                panic!("eight arrays or nine")
+                panic!("eight arrays to ten")
             };
-            let hidden_values: Vec<f64> =
-                between(x, weight_1, bias_1, sizes, half).into_iter().map(oracle::gelu).collect();
+            let before_gelu = between(x, weight_1, bias_1, sizes, half);
+            let hidden_values: Vec<f64> = before_gelu.iter().map(|value| oracle::gelu(*value)).collect();
             let hidden_values = wide(&hidden_values, half);
             let product = oracle::matmul(Layout::NT, &hidden_values, weight_2, [batch * tokens, out_width, hidden]);
             let gated = add_bias(&product, bias_2);
             let factor = |i: usize| modulation[i / out_width / tokens * modulation_width + gate + i % out_width];
             let out = (0..len).map(|i| f64::from(residual[i]) + f64::from(factor(i)) * gated[i]).collect();
-            if save { vec![out, gated] } else { vec![out] }
+            let wanted = [(true, out), (beside.saved, gated), (beside.before_gelu, before_gelu)];
+            wanted.into_iter().filter_map(|(wanted, values)| wanted.then_some(values)).collect()
         })
 }
 
@@ -211,22 +234,25 @@ fn forward_cases(bench: &mut Bench, half: bool) {
     if !FeedForward::runs_on(&bench.stream) {
         return;
     }
-    for (sizes, save) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
-        forward(sizes, half, save, sizes.iter().sum::<usize>() as u64).check(bench);
+    let keeps = !FeedForward::makes_again(&bench.stream);
+    let beside = |saved: bool, kept: bool| Beside { saved, before_gelu: kept && keeps };
+    for (sizes, write) in SIZES.into_iter().flat_map(|sizes| [(sizes, false), (sizes, true)]) {
+        forward(sizes, half, beside(write, write), sizes.iter().sum::<usize>() as u64).check(bench);
     }
-    random_cases(bench, 24, (sizes_up_to(150), proptest::bool::ANY, seed()), |bench, (sizes, save, seed)| {
-        forward(sizes, half, save, seed).check(bench);
+    let any = proptest::bool::ANY;
+    random_cases(bench, 24, (sizes_up_to(150), any, any, seed()), |bench, (sizes, save, keep, seed)| {
+        forward(sizes, half, beside(save, keep), seed).check(bench);
     });
-    for save in [false, true] {
-        forward([2, 17, 5, 35, 3], half, save, 1).check_tiny(bench);
-        forward([2, 17, 5, 35, 3], half, save, 1).poison(bench);
+    for write in [false, true] {
+        forward([2, 17, 5, 35, 3], half, beside(write, write), 1).check_tiny(bench);
+        forward([2, 17, 5, 35, 3], half, beside(write, write), 1).poison(bench);
     }
 }
 
 fn backward_cases(bench: &mut Bench, half: bool, before_gelu: BeforeGelu) {
     let runs = match before_gelu {
-        BeforeGelu::Kept => FeedForwardBackward::runs_on(&bench.stream),
-        BeforeGelu::MadeAgain => FeedForward::runs_on(&bench.stream),
+        BeforeGelu::Kept => FeedForward::runs_on(&bench.stream),
+        BeforeGelu::MadeAgain => FeedForward::makes_again(&bench.stream),
     };
     if !runs {
         return;
@@ -286,6 +312,7 @@ fn what_does_not_fit_is_refused() {
             widths: [3, 3],
             out: &out,
             saved: Some(&saved),
+            before_gelu: None,
         };
         let gradients = FeedForwardBackward {
             x: &x,
@@ -299,16 +326,20 @@ fn what_does_not_fit_is_refused() {
             out_weights: [(&weight, false); 2],
             out_biases: [(&bias, false); 2],
         };
+        let made_again = FeedForwardBackward { before_gelu: None, ..gradients };
         if !FeedForward::runs_on(&bench.stream) {
-            let made_again = FeedForwardBackward { before_gelu: None, ..gradients };
-            let said =
-                if FeedForwardBackward::runs_on(&bench.stream) { "no CPU with a matrix unit" } else { "is no CPU" };
-            expect_refusal(made_again.launch(&mut bench.stream), "a gradient without a unit", &[said]);
-            expect_refusal(launch.launch(&mut bench.stream), "a device without a unit", &["no CPU with a matrix unit"]);
-        }
-        if !FeedForwardBackward::runs_on(&bench.stream) {
+            expect_refusal(made_again.launch(&mut bench.stream), "a device that is no CPU", &["is no CPU"]);
             expect_refusal(gradients.launch(&mut bench.stream), "a device that is no CPU", &["is no CPU"]);
+            expect_refusal(launch.launch(&mut bench.stream), "a device that is no CPU", &["is no CPU"]);
             return;
+        }
+        let keeps = FeedForward { before_gelu: Some(&saved), ..launch };
+        if FeedForward::makes_again(&bench.stream) {
+            expect_refusal(keeps.launch(&mut bench.stream), "what is not kept", &["is not kept on a matrix unit"]);
+        } else {
+            expect_refusal(made_again.launch(&mut bench.stream), "a gradient without a unit", &["no matrix unit"]);
+            let keeps = FeedForward { before_gelu: Some(&other), ..launch };
+            expect_refusal(keeps.launch(&mut bench.stream), "a wrong buffer to keep in", &["`before_gelu` has 5"]);
         }
         let mut refuses = |launch: FeedForwardBackward<'_>, what: &str, said: &str| {
             expect_refusal(launch.launch(&mut bench.stream), what, &[said]);
@@ -327,9 +358,6 @@ fn what_does_not_fit_is_refused() {
             "`before_gelu` has 5",
         );
         refuses(FeedForwardBackward { rows: 0, ..gradients }, "no rows", "is empty");
-        if !FeedForward::runs_on(&bench.stream) {
-            return;
-        }
         let mut refuses = |launch: FeedForward<'_>, what: &str, said: &str| {
             expect_refusal(launch.launch(&mut bench.stream), what, &[said]);
         };

@@ -73,9 +73,8 @@ impl Tape<'_> {
     }
 
     /// residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), the MLP of a block: as [`Tape::linear`] with
-    /// GELU and [`Tape::gated_linear`]. Where a device has a kernel for the whole, what is between the layers is never
-    /// stored; on any CPU all gradients are made at once, from what GELU was given; elsewhere the gradient goes through GELU
-    /// where the second layer's product makes it.
+    /// GELU and [`Tape::gated_linear`]. A CPU has a kernel for the whole, and one for all gradients, and no more than what GELU is
+    /// given is ever stored; elsewhere the gradient goes through GELU where the second layer's product makes it.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what the device reports.
@@ -107,6 +106,8 @@ impl Tape<'_> {
         let sequence = super::sequence(rows, columns, modulation);
         let out = self.allocate(rows, columns)?;
         let y = if self.records() { Some(self.allocate(rows, columns)?) } else { None };
+        let keeps = self.records() && !FeedForward::makes_again(self.stream);
+        let before_gelu = if keeps { Some(self.allocate(rows, hidden)?) } else { None };
         let [weights, biases] = [0, 1].map(|i| layers.map(|layer| self.parameters.value(layer[i])));
         FeedForward {
             x: x.value(),
@@ -119,6 +120,7 @@ impl Tape<'_> {
             widths: [width, hidden],
             out: &out,
             saved: y.as_ref(),
+            before_gelu: before_gelu.as_ref(),
         }
         .launch(self.stream)?;
         let gated = y.map(|y| Gated { y, residual: residual.clone(), modulation: modulation.clone(), sequence, gate });
@@ -126,7 +128,7 @@ impl Tape<'_> {
         Ok(self.push(out, rows, columns, move |back, upstream| {
             let Some(gated) = gated else { return Ok(()) };
             let upstream = gated.backward(back, upstream)?;
-            feed_forward_backward(back, &x, layers, None, &upstream)
+            feed_forward_backward(back, &x, layers, before_gelu.as_ref(), &upstream)
         }))
     }
 
@@ -144,15 +146,10 @@ impl Tape<'_> {
         let bias = &self.parameters.value(first[1]);
         self.affine(x, first[0], hidden.value(), Epilogue::Gelu { bias, saved: before_gelu.as_ref() })?;
         let (out, gated) = self.gated_affine(&hidden, second, residual, modulation, gate)?;
-        // What GELU gave is made again where its gradient is made.
-        let hidden = if FeedForwardBackward::runs_on(self.stream) { None } else { Some(hidden) };
         let x = x.clone();
         Ok(self.push(out, residual.rows(), residual.columns(), move |back, upstream| {
             let (Some(gated), Some(before_gelu)) = (gated, before_gelu) else { return Ok(()) };
             let upstream = gated.backward(back, upstream)?;
-            let Some(hidden) = hidden else {
-                return feed_forward_backward(back, &x, [first, second], Some(&before_gelu), &upstream);
-            };
             parameters_backward(back, &hidden, second, &upstream)?;
             let out = back.stream.allocate(before_gelu.len())?;
             let epilogue = Epilogue::GeluBackward { x: &before_gelu };

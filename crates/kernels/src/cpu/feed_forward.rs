@@ -1,12 +1,16 @@
-//! Two linear layers around GELU: what the matrix unit is told of them, and their gradient without one.
+//! Two linear layers around GELU: what the matrix unit is told of them, and what is done without one.
+
+use std::cell::Cell;
 
 use multiversion::multiversion;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::Parts;
-use super::gemm::{Into, Strided, Threads, gemm};
-use super::scratch::with_scratch;
+use super::gemm::{Into, Strided, Threads};
+use super::panels::{BLOCK, Panels};
+use super::product::Destination;
+use super::scratch::{lend, with_scratch};
 use super::{math, sum};
 
 /// Rows whose gradients are summed up together, by one task of the matrix unit's, and at least without one. At the rows of
@@ -17,9 +21,13 @@ pub(crate) const SLICE: usize = 256;
 /// many threads, which share the products of a slice.
 const MAX_SLICES: usize = 8;
 
-/// Rows that a task takes at a time without a matrix unit. Products pack the weights anew for each, and what is between the
-/// layers has to stay in cache.
+/// Rows whose gradients a task makes at a time without a matrix unit. What is between the layers has to stay in cache, and the
+/// gradients of weights are read and written for each.
 const ROWS: usize = 256;
+
+thread_local! {
+    static PACKED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ. No dimension is zero.
 #[derive(Clone, Copy)]
@@ -35,6 +43,20 @@ pub(crate) struct FeedForward<'a> {
     pub(crate) weights: [&'a [f32]; 2],
     /// (hidden)
     pub(crate) bias: &'a [f32],
+}
+
+/// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ without a matrix unit. No dimension is zero.
+pub(crate) struct InPanels<'a> {
+    /// Columns of x, between the layers, and of the result.
+    pub(crate) widths: [usize; 3],
+    /// (rows, in)
+    pub(crate) x: &'a [f32],
+    /// (hidden, in) and (out, hidden)
+    pub(crate) weights: [&'a [f32]; 2],
+    /// (hidden)
+    pub(crate) bias: &'a [f32],
+    /// (rows, hidden): gets what GELU is given; or empty.
+    pub(crate) before_gelu: &'a mut [f32],
 }
 
 /// Where gradients go: that of x, and, of each slice of the rows, those of the weights and of both biases.
@@ -106,64 +128,128 @@ impl Gradients<'_> {
     }
 }
 
+/// Takes `len` elements off the front.
+fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let (front, others) = std::mem::take(rest).split_at_mut(len);
+    *rest = others;
+    front
+}
+
+impl InPanels<'_> {
+    /// The result goes to `to`, which is (rows, out).
+    pub(crate) fn forward(self, to: Destination<'_>) {
+        let Self { widths: [width, hidden, out_width], x, weights, bias, before_gelu } = self;
+        let ([first, second], into) = (weights, to.into);
+        let sizes = [[width, hidden], [hidden, out_width]];
+        lend(&PACKED, Panels::len(sizes[0]) + Panels::len(sizes[1]), 0.0, |mut packed| {
+            let mut pack = |weight: &[f32], size: [usize; 2]| {
+                let packed = take(&mut packed, Panels::len(size));
+                Panels::pack(Strided::new(weight, size[0]).transposed(), size, packed, Threads::All)
+            };
+            let (first, second) = (pack(first, sizes[0]), pack(second, sizes[1]));
+            to.in_pieces_with(BLOCK, out_width, (before_gelu, hidden), |start, out, before_gelu, finish| {
+                with_scratch(BLOCK * (first.stride() + second.stride()), |mut scratch| {
+                    let between = take(&mut scratch, BLOCK * first.stride());
+                    let between = &mut between[..out.len() / out_width * first.stride()];
+                    first.multiply(Strided::new(&x[start * width..], width), out.len() / out_width, between);
+                    activate(between, first.stride(), bias, before_gelu);
+                    second.multiply_into(Strided::new(between, first.stride()), out, into, scratch, finish);
+                });
+            });
+        });
+    }
+}
+
 impl Kept<'_> {
     /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
     pub(crate) fn backward(self, gradients: Gradients<'_>) {
-        let rows = self.x.len() / self.widths[0];
+        let [width, hidden, out_width] = self.widths;
+        let rows = self.x.len() / width;
         let slice = rows.div_ceil(slices(rows));
         let rows_at_once = |rows: usize| rows.div_ceil(rows.div_ceil(ROWS));
-        gradients.in_slices(
-            self.widths,
-            slice,
-            rows_at_once,
-            || (),
-            |(), first, gradients, into| {
-                self.backward_rows(first, gradients, into);
-            },
-        );
+        let sizes = [[hidden, width], [out_width, hidden]];
+        lend(&PACKED, Panels::len(sizes[0]) + Panels::len(sizes[1]), 0.0, |packed| {
+            let (first, second) = packed.split_at_mut(Panels::len(sizes[0]));
+            let first = Panels::pack(Strided::new(self.weights[0], width), sizes[0], first, Threads::All);
+            let second = Panels::pack(Strided::new(self.weights[1], hidden), sizes[1], second, Threads::All);
+            gradients.in_slices(
+                self.widths,
+                slice,
+                rows_at_once,
+                || (),
+                |(), start, gradients, into| self.backward_rows([first, second], start, gradients, into),
+            );
+        });
     }
 
-    /// As [`Kept::backward`], for the rows from `first` on of which `gradients.x` has the gradient; those of the weights go
+    /// As [`Kept::backward`], for the rows from `start` on of which `gradients.x` has the gradient; those of the weights go
     /// `into` what is there, and those of their biases are added to it.
-    fn backward_rows(&self, first: usize, gradients: Gradients<'_>, into: Into) {
+    fn backward_rows(&self, weights: [Panels<'_>; 2], start: usize, gradients: Gradients<'_>, into: Into) {
         let [width, hidden, out_width] = self.widths;
         let Gradients { x: of_x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
         let rows = of_x.len() / width;
-        let x = Strided::new(&self.x[first * width..], width);
-        let before_gelu = &self.before_gelu[first * hidden..][..rows * hidden];
-        let upstream = &self.upstream[first * out_width..][..rows * out_width];
+        let x = Strided::new(&self.x[start * width..][..rows * width], width);
+        let before_gelu = &self.before_gelu[start * hidden..][..rows * hidden];
+        let upstream = &self.upstream[start * out_width..][..rows * out_width];
         sum::add_rows(upstream, of_out_bias);
         let upstream = Strided::new(upstream, out_width);
-        let (first_weight, second_weight) =
-            (Strided::new(self.weights[0], width), Strided::new(self.weights[1], hidden));
-        with_scratch(2 * rows * hidden, |scratch| {
-            let (slopes, values) = scratch.split_at_mut(rows * hidden);
-            let size = [rows, out_width, hidden];
-            gemm(size, 1.0, upstream, second_weight, slopes, hidden, Into::Overwrite, Threads::One);
-            activate_backward(slopes, before_gelu, values, of_bias);
-            let [slopes, values] = [&*slopes, &*values].map(|data| Strided::new(data, hidden));
+        let [first, second] = weights;
+        let (stride, across) = (second.stride(), first.stride());
+        let (x_len, values_len) = (Panels::len([rows, width]), Panels::len([rows, hidden]));
+        let len = rows * (stride + hidden) + x_len + values_len + BLOCK * (2 * across + stride);
+        with_scratch(len, |mut scratch| {
+            let (slopes, values) = (take(&mut scratch, rows * stride), take(&mut scratch, rows * hidden));
+            let blocks = slopes.chunks_mut(BLOCK * stride).zip(values.chunks_mut(BLOCK * hidden));
+            for ((block, (slopes, values)), before) in blocks.enumerate().zip(before_gelu.chunks(BLOCK * hidden)) {
+                second.multiply(upstream.rows_from(block * BLOCK), before.len() / hidden, slopes);
+                activate_backward(slopes, stride, before, values, of_bias);
+            }
+            let (slopes, values) = (Strided::new(slopes, stride), Strided::new(values, hidden));
+            let (packed_x, packed_values) = (take(&mut scratch, x_len), take(&mut scratch, values_len));
+            let [for_x, for_first] = [(); 2].map(|()| take(&mut scratch, BLOCK * across));
             // Three tasks, for threads that have no slice of their own.
-            let of_x = || gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
+            let of_x = || first.multiply_into(slopes, of_x, into_x, for_x, |_, _| ());
             let of_first = || {
-                let size = [hidden, rows, width];
-                gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
+                let x = Panels::pack(x, [rows, width], packed_x, Threads::One);
+                x.multiply_into(slopes.transposed(), of_first, into, for_first, |_, _| ());
             };
             let of_second = || {
-                let size = [out_width, rows, hidden];
-                gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
+                let values = Panels::pack(values, [rows, hidden], packed_values, Threads::One);
+                values.multiply_into(upstream.transposed(), of_second, into, scratch, |_, _| ());
             };
             rayon::join(of_x, || rayon::join(of_first, of_second));
         });
     }
 }
 
-/// From what GELU was given, and the gradient at what it gave, to what it gave and the gradient at what it was given, whose
-/// sums over the rows are added to `sums`, which are as long as a row.
+/// From products, in rows `stride` apart, to GELU of them and a bias; what it is given goes to `given`, unless that is empty.
 #[multiversion(targets = "simd")]
-fn activate_backward(gradients: &mut [f32], before: &[f32], after: &mut [f32], sums: &mut [f32]) {
+fn activate(products: &mut [f32], stride: usize, bias: &[f32], given: &mut [f32]) {
+    const FUSED: bool = math::fused!();
+    let rows = products.chunks_exact_mut(stride);
+    if given.is_empty() {
+        for row in rows {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value = math::gelu::<FUSED>(*value + bias);
+            }
+        }
+        return;
+    }
+    for (row, given) in rows.zip(given.chunks_exact_mut(bias.len())) {
+        for ((value, bias), given) in row.iter_mut().zip(bias).zip(given) {
+            *given = *value + bias;
+            *value = math::gelu::<FUSED>(*given);
+        }
+    }
+}
+
+/// From what GELU was given, and the gradient at what it gave, in rows `stride` apart, to what it gave and the gradient at what
+/// it was given, whose sums over the rows are added to `sums`, which are as long as a row.
+#[multiversion(targets = "simd")]
+fn activate_backward(gradients: &mut [f32], stride: usize, before: &[f32], after: &mut [f32], sums: &mut [f32]) {
     const FUSED: bool = math::fused!();
     let width = sums.len();
-    let rows = gradients.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
+    let rows = gradients.chunks_exact_mut(stride).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
     for ((gradients, before), after) in rows {
         for (((gradient, before), after), sum) in gradients.iter_mut().zip(before).zip(after).zip(&mut *sums) {
             let (activated, derivative) = math::gelu_and_derivative::<FUSED>(*before);

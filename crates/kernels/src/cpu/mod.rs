@@ -9,6 +9,7 @@ pub(crate) mod feed_forward;
 pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod normal;
+mod panels;
 pub(crate) mod parallel;
 pub(crate) mod philox;
 pub(crate) mod product;

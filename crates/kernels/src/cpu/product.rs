@@ -1,15 +1,23 @@
 //! Matrix products on the CPU, with what is done to their rows while those are in cache.
 
+use std::cell::Cell;
+
+use rayon::iter::Either;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::{self, Parts};
 use super::gemm::{Into, Strided, Threads, gemm};
+use super::panels::{BLOCK, Panels};
 use super::parallel;
+use super::scratch::{lend, with_scratch};
 
 /// Rows of a product that one thread makes by itself, at least: the right operand is packed anew for each piece, which
 /// fewer would not repay.
 const MIN_ROWS: usize = 192;
+
+/// Rows of a product from which its right operand is packed in panels.
+const PANEL_ROWS: usize = 2 * MIN_ROWS;
 
 /// Columns that such a product has at least. That and [`MIN_ROWS`] keep pieces away from the sizes for which `gemm` sums in
 /// another order, so that how many there are, which the threads decide, changes no bit.
@@ -26,6 +34,10 @@ fn rows_a_piece(m: usize, n: usize) -> Option<usize> {
     let fair = m.div_ceil(PIECES_A_THREAD * threads).max(MIN_ROWS);
     let rows = (fair..=m).find(|rows| !(1..MIN_ROWS).contains(&(m % rows)))?;
     (n >= MIN_COLUMNS && m.div_ceil(rows) >= threads.max(2)).then_some(rows)
+}
+
+thread_local! {
+    static PACKED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// What is done to a row of a product, given its index, the row, and the row of the other matrix. It starts no other
@@ -53,24 +65,43 @@ impl Destination<'_> {
         width: usize,
         body: impl Fn(usize, &mut [f32], &mut dyn FnMut(usize, &mut [f32])) + Sync,
     ) {
+        self.in_pieces_with(rows, width, (&mut [], 0), |first, out, _, finish| body(first, out, finish));
+    }
+
+    /// As [`Destination::in_pieces`], with the same rows of one more matrix, of another width, or empty.
+    pub(super) fn in_pieces_with(
+        self,
+        rows: usize,
+        width: usize,
+        (other, other_width): (&mut [f32], usize),
+        body: impl Fn(usize, &mut [f32], &mut [f32], &mut dyn FnMut(usize, &mut [f32])) + Sync,
+    ) {
         let Destination { out, finish, beside, .. } = self;
         assert!(beside.is_empty() || beside.len() == out.len(), "the other matrix has another shape");
-        let run = |piece: usize, out: &mut [f32], beside: &mut [f32]| {
-            let mut finish_rows = |first: usize, out: &mut [f32]| {
-                let Some(finish) = finish else { return };
-                for (row, out) in (first..).zip(out.chunks_exact_mut(width)) {
-                    let beside = if beside.is_empty() { &mut [] } else { &mut beside[row * width..][..width] };
-                    finish(piece * rows + row, out, beside);
-                }
-            };
-            body(piece * rows, out, &mut finish_rows);
-        };
-        let pieces = out.par_chunks_mut(rows * width).enumerate();
-        if beside.is_empty() {
-            pieces.for_each(|(piece, out)| run(piece, out, &mut []));
-        } else {
-            pieces.zip(beside.par_chunks_mut(rows * width)).for_each(|((piece, out), beside)| run(piece, out, beside));
-        }
+        assert!(other.is_empty() || other.len() / other_width == out.len() / width, "a matrix has other rows");
+        let count = out.len().div_ceil(rows * width);
+        let matrices = out.par_chunks_mut(rows * width).zip(pieces(beside, rows * width, count));
+        matrices.zip(pieces(other, rows * other_width, count)).enumerate().for_each(
+            |(piece, ((out, beside), other))| {
+                let mut finish_rows = |first: usize, out: &mut [f32]| {
+                    let Some(finish) = finish else { return };
+                    for (row, out) in (first..).zip(out.chunks_exact_mut(width)) {
+                        let beside = if beside.is_empty() { &mut [] } else { &mut beside[row * width..][..width] };
+                        finish(piece * rows + row, out, beside);
+                    }
+                };
+                body(piece * rows, out, other, &mut finish_rows);
+            },
+        );
+    }
+}
+
+/// The `count` pieces of a slice, `len` long but for the last; or as many empty ones, if it is empty.
+fn pieces(slice: &mut [f32], len: usize, count: usize) -> impl IndexedParallelIterator<Item = &mut [f32]> {
+    if slice.is_empty() {
+        Either::Left(rayon::iter::repeat_n((), count).map(|()| Default::default()))
+    } else {
+        Either::Right(slice.par_chunks_mut(len))
     }
 }
 
@@ -88,6 +119,9 @@ pub(crate) fn product(
     if let Some((unit, parts)) = unit {
         return bfloat16::product(unit, parts, sizes, a, b, to);
     }
+    if m >= PANEL_ROWS && n >= MIN_COLUMNS && a.column_stride == 1 {
+        return by_panels(sizes, a, b, to);
+    }
     let Some(rows) = rows_a_piece(m, n) else {
         gemm(sizes, 1.0, a, b, &mut *to.out, n, to.into, Threads::All);
         if to.finish.is_some() {
@@ -99,6 +133,19 @@ pub(crate) fn product(
     to.in_pieces(rows, n, |first, out, finish| {
         gemm([out.len() / n, k, n], 1.0, a.rows_from(first), b, out, n, into, Threads::One);
         finish(0, out);
+    });
+}
+
+/// As [`product`], with b in panels.
+fn by_panels([_, k, n]: [usize; 3], a: Strided<'_>, b: Strided<'_>, to: Destination<'_>) {
+    let (into, size) = (to.into, [k, n]);
+    lend(&PACKED, Panels::len(size), 0.0, |packed| {
+        let panels = Panels::pack(b, size, packed, Threads::All);
+        to.in_pieces(parallel::rows_a_task(n).next_multiple_of(BLOCK), n, |first, out, finish| {
+            with_scratch(BLOCK * panels.stride(), |scratch| {
+                panels.multiply_into(a.rows_from(first), out, into, scratch, finish);
+            });
+        });
     });
 }
 

@@ -9,7 +9,7 @@ use pulp::Simd;
 use super::gemm::Strided;
 
 /// Rows of a tile of sums. With two vectors a row they take 12 registers, of the 16 that x86 has at least.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 
 /// a · b, each row times a factor, where a is (m, k) with one of its strides 1, and b is (k, n), row-major.
 #[derive(Clone, Copy)]
@@ -129,18 +129,25 @@ impl Rows<'_> {
     }
 }
 
-/// Writes the first `columns` columns of rows, each as a row of `stride` elements that ends in zeros. `columns` is a multiple
-/// of 4: so many rows are read at a time.
+/// Writes the first `columns` columns of rows, each as a row of `stride` elements that ends in zeros.
 pub(crate) fn transpose(rows: Strided<'_>, [count, columns]: [usize; 2], out: &mut [f32], stride: usize) {
-    for (quad, out) in out.chunks_exact_mut(4 * stride).take(columns / 4).enumerate() {
+    let rows = || rows.data.chunks(rows.row_stride).take(count);
+    // Four at a time, as rows have them side by side.
+    let mut quads = out[..columns * stride].chunks_exact_mut(4 * stride);
+    for (quad, out) in quads.by_ref().enumerate() {
         let (first, others) = out.split_at_mut(stride);
         let (second, others) = others.split_at_mut(stride);
         let (third, fourth) = others.split_at_mut(stride);
         let outs = first.iter_mut().zip(second).zip(third.iter_mut().zip(fourth));
-        let rows =
-            rows.data[4 * quad..].chunks(rows.row_stride).take(count).map(|row| [row[0], row[1], row[2], row[3]]);
-        for (((a, b), (c, d)), row) in outs.zip(rows.chain(std::iter::repeat([0.0; 4]))) {
+        let four = rows().map(|row| &row[4 * quad..]).map(|row| [row[0], row[1], row[2], row[3]]);
+        for (((a, b), (c, d)), row) in outs.zip(four.chain(std::iter::repeat([0.0; 4]))) {
             [*a, *b, *c, *d] = row;
+        }
+    }
+    let whole = columns / 4 * 4;
+    for (column, out) in (whole..).zip(quads.into_remainder().chunks_exact_mut(stride)) {
+        for (out, value) in out.iter_mut().zip(rows().map(|row| row[column]).chain(std::iter::repeat(0.0))) {
+            *out = value;
         }
     }
 }
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn rows_become_columns() {
-        for (count, columns) in [(1, 4), (3, 8), (17, 12), (16, 4)] {
+        for (count, columns) in [(1, 1), (1, 4), (3, 7), (3, 8), (17, 12), (16, 6)] {
             let (from, stride) = (whole(count * 13, 3), 18);
             let mut out = vec![0.5; columns * stride + 1];
             transpose(Strided::new(&from, 13), [count, columns], &mut out, stride);

@@ -3,7 +3,7 @@
 //!
 //! The unit takes most of a microsecond to start after other work, so that all that a step multiplies is packed first.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Range;
 
 use multiversion::multiversion;
@@ -11,10 +11,11 @@ use rayon::prelude::*;
 
 use super::pack::{Side, pack};
 use super::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
-use super::{LEFT, RIGHT, Rows, block_of, lend, multiply_block};
+use super::{LEFT, RIGHT, Rows, block_of, multiply_block};
 use crate::cpu::feed_forward::{FeedForward, Gradients, SLICE};
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::Destination;
+use crate::cpu::scratch::lend;
 use crate::cpu::{math, sum};
 
 /// Rows, and columns between the layers, that the gradient takes at a time: what they need in four products, packed,
@@ -29,8 +30,8 @@ const _: () = assert!(SLICE.is_multiple_of(ROWS), "slices are whole");
 const PADDING: usize = 16;
 
 thread_local! {
-    static BETWEEN: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-    static OPERANDS: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
+    static BETWEEN: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static OPERANDS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
 /// A matrix that is to be packed: its lines, and their elements, which a product sums over.

@@ -6,9 +6,8 @@ pub(crate) mod feed_forward;
 mod pack;
 mod tile;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Range;
-use std::thread::LocalKey;
 
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -19,6 +18,7 @@ use self::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
 use super::gemm::{Into, Strided};
 use super::parallel;
 use super::product::Destination;
+use super::scratch::lend;
 
 /// Tiles that one task packs at least: 48 KiB.
 const TILES_A_TASK: usize = 48;
@@ -140,26 +140,9 @@ fn block_of(block: usize, lines: usize) -> Range<usize> {
 }
 
 thread_local! {
-    static LEFT: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
-    static RIGHT: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
-    static PARTIALS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Lends `body` this many elements with unspecified contents, which the thread keeps from one call to the next.
-fn lend<T: Copy, R>(
-    kept: &'static LocalKey<RefCell<Vec<T>>>,
-    count: usize,
-    zero: T,
-    body: impl FnOnce(&mut [T]) -> R,
-) -> R {
-    // Taken, not borrowed: a thread that waits for its tasks may start another product.
-    let mut elements = kept.take();
-    if elements.len() < count {
-        elements.resize(count, zero);
-    }
-    let result = body(&mut elements[..count]);
-    kept.set(elements);
-    result
+    static LEFT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    static PARTIALS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major. No dimension is zero.
