@@ -89,12 +89,12 @@ impl<'a> Panels<'a> {
 
 /// Writes some columns of a matrix, (k, count), from `first` on, as a panel.
 fn pack_panel(matrix: Strided<'_>, [k, count]: [usize; 2], first: usize, packed: &mut [f32], width: usize) {
-    if matrix.row_stride == 1 {
+    if matrix.column_stride != 1 {
+        assert!(matrix.row_stride == 1, "a matrix has neither rows nor columns");
         return transpose(matrix.transposed().rows_from(first), [count, k], packed, width);
     }
-    assert!(matrix.column_stride == 1, "a matrix has neither rows nor columns");
-    for (packed, row) in packed.chunks_exact_mut(width).zip(matrix.data[first..].chunks(matrix.row_stride)) {
-        packed[..count].copy_from_slice(&row[..count]);
+    for (row, packed) in packed.chunks_exact_mut(width).enumerate() {
+        packed[..count].copy_from_slice(&matrix.data[row * matrix.row_stride + first..][..count]);
         packed[count..].fill(0.0);
     }
 }
@@ -226,18 +226,18 @@ mod tests {
         (0..len).map(|i| (i * factor % 7) as f32 - 3.0).collect()
     }
 
-    /// A matrix row by row and column by column, each longer than what is read of it.
-    fn both_ways<'a>([data, transposed]: [&'a [f32]; 2], [rows, columns]: [usize; 2]) -> [Strided<'a>; 2] {
-        [Strided::new(data, columns + 3), Strided::new(transposed, rows + 2).transposed()]
+    /// A matrix row by row and column by column, each by `gap` longer than what is read of it.
+    fn both_ways([rows, columns]: [usize; 2], gap: usize, data: &[f32]) -> [Strided<'_>; 2] {
+        [Strided::new(data, columns + gap), Strided::new(data, rows + gap).transposed()]
     }
 
     #[test]
     fn all_rows_are_stored_or_added_and_done_in_their_order() {
         for rows in [1, 2, 3, 4, 5, 6, 7, 47, 48, 49, 101] {
-            for [k, n] in [[1, 1], [3, 7], [4, 16], [9, 17], [32, 33], [7, 64]] {
-                let data = [rows * (k + 3), k * (rows + 2), k * (n + 3), n * (k + 2)].map(|len| whole(len, 5));
-                let left = both_ways([&data[0], &data[1]], [rows, k]);
-                let right = both_ways([&data[2], &data[3]], [k, n]);
+            for [k, n] in [[1, 1], [1, 9], [9, 1], [3, 7], [4, 16], [9, 17], [32, 33], [7, 64]] {
+                let gap = rows % 2 * 3;
+                let [left, right] = [[rows, k], [k, n]].map(|[rows, columns]| whole((rows + gap) * (columns + gap), 5));
+                let [left, right] = [both_ways([rows, k], gap, &left), both_ways([k, n], gap, &right)];
                 for (a, b) in left.into_iter().flat_map(|a| right.map(|b| (a, b))) {
                     for (into, threads) in [(Into::Overwrite, Threads::All), (Into::Add, Threads::One)] {
                         let mut packed = vec![f32::NAN; Panels::len([k, n])];
