@@ -193,9 +193,7 @@ fn store<S: Simd, const R: usize>(simd: S, k: usize, a: Strided<'_>, panel: &[f3
     }
     for i in 0..R {
         let (out, _) = S::as_mut_simd_f32s(&mut out[i * stride..][..2 * S::F32_LANES]);
-        for v in 0..2 {
-            out[v] = sums[i][v];
-        }
+        out[..2].copy_from_slice(&sums[i]);
     }
 }
 
