@@ -68,8 +68,8 @@ pub fn round(bench: &Path, args: &Args) -> Result<Vec<Report>> {
             let times = kernels(what).iter().map(|kernel| microseconds(&bench, *kernel));
             match times.sum::<Result<f64>>() {
                 Ok(time) => reports.push(report(&bench, what, 1e-3 * time)),
-                // A CPU does the gradients of an MLP in one kernel, and with a matrix unit the layers too; a product may
-                // have the gradient of a bias in it.
+                // A CPU does an MLP in one kernel, and its gradients in another; a product may have the gradient of a bias
+                // in it.
                 Err(error) => eprintln!("no figure of ours for {what:?}: {error}"),
             }
         }
