@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::Parts;
-use super::gemm::{Into, Strided, Threads};
+use super::gemm::{Into, Strided, Threads, gemm};
 use super::panels::{BLOCK, Panels};
 use super::product::Destination;
 use super::scratch::{lend, with_scratch};
@@ -21,8 +21,8 @@ pub(crate) const SLICE: usize = 256;
 /// many threads, which share the products of a slice.
 const MAX_SLICES: usize = 8;
 
-/// Rows whose gradients a task makes at a time without a matrix unit. What is between the layers has to stay in cache, and the
-/// gradients of weights are read and written for each.
+/// Rows whose gradients a task makes at a time without a matrix unit. Products pack the weights anew for each, and what is
+/// between the layers has to stay in cache.
 const ROWS: usize = 256;
 
 thread_local! {
@@ -163,59 +163,48 @@ impl InPanels<'_> {
 impl Kept<'_> {
     /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
     pub(crate) fn backward(self, gradients: Gradients<'_>) {
-        let [width, hidden, out_width] = self.widths;
-        let rows = self.x.len() / width;
+        let rows = self.x.len() / self.widths[0];
         let slice = rows.div_ceil(slices(rows));
         let rows_at_once = |rows: usize| rows.div_ceil(rows.div_ceil(ROWS));
-        let sizes = [[hidden, width], [out_width, hidden]];
-        lend(&PACKED, Panels::len(sizes[0]) + Panels::len(sizes[1]), 0.0, |packed| {
-            let (first, second) = packed.split_at_mut(Panels::len(sizes[0]));
-            let first = Panels::pack(Strided::new(self.weights[0], width), sizes[0], first, Threads::All);
-            let second = Panels::pack(Strided::new(self.weights[1], hidden), sizes[1], second, Threads::All);
-            gradients.in_slices(
-                self.widths,
-                slice,
-                rows_at_once,
-                || (),
-                |(), start, gradients, into| self.backward_rows([first, second], start, gradients, into),
-            );
-        });
+        gradients.in_slices(
+            self.widths,
+            slice,
+            rows_at_once,
+            || (),
+            |(), first, gradients, into| {
+                self.backward_rows(first, gradients, into);
+            },
+        );
     }
 
-    /// As [`Kept::backward`], for the rows from `start` on of which `gradients.x` has the gradient; those of the weights go
+    /// As [`Kept::backward`], for the rows from `first` on of which `gradients.x` has the gradient; those of the weights go
     /// `into` what is there, and those of their biases are added to it.
-    fn backward_rows(&self, weights: [Panels<'_>; 2], start: usize, gradients: Gradients<'_>, into: Into) {
+    fn backward_rows(&self, first: usize, gradients: Gradients<'_>, into: Into) {
         let [width, hidden, out_width] = self.widths;
         let Gradients { x: of_x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
         let rows = of_x.len() / width;
-        let x = Strided::new(&self.x[start * width..][..rows * width], width);
-        let before_gelu = &self.before_gelu[start * hidden..][..rows * hidden];
-        let upstream = &self.upstream[start * out_width..][..rows * out_width];
+        let x = Strided::new(&self.x[first * width..], width);
+        let before_gelu = &self.before_gelu[first * hidden..][..rows * hidden];
+        let upstream = &self.upstream[first * out_width..][..rows * out_width];
         sum::add_rows(upstream, of_out_bias);
         let upstream = Strided::new(upstream, out_width);
-        let [first, second] = weights;
-        let (stride, across) = (second.stride(), first.stride());
-        let (x_len, values_len) = (Panels::len([rows, width]), Panels::len([rows, hidden]));
-        let len = rows * (stride + hidden) + x_len + values_len + BLOCK * (2 * across + stride);
-        with_scratch(len, |mut scratch| {
-            let (slopes, values) = (take(&mut scratch, rows * stride), take(&mut scratch, rows * hidden));
-            let blocks = slopes.chunks_mut(BLOCK * stride).zip(values.chunks_mut(BLOCK * hidden));
-            for ((block, (slopes, values)), before) in blocks.enumerate().zip(before_gelu.chunks(BLOCK * hidden)) {
-                second.multiply(upstream.rows_from(block * BLOCK), before.len() / hidden, slopes);
-                activate_backward(slopes, stride, before, values, of_bias);
-            }
-            let (slopes, values) = (Strided::new(slopes, stride), Strided::new(values, hidden));
-            let (packed_x, packed_values) = (take(&mut scratch, x_len), take(&mut scratch, values_len));
-            let [for_x, for_first] = [(); 2].map(|()| take(&mut scratch, BLOCK * across));
+        let (first_weight, second_weight) =
+            (Strided::new(self.weights[0], width), Strided::new(self.weights[1], hidden));
+        with_scratch(2 * rows * hidden, |scratch| {
+            let (slopes, values) = scratch.split_at_mut(rows * hidden);
+            let size = [rows, out_width, hidden];
+            gemm(size, 1.0, upstream, second_weight, slopes, hidden, Into::Overwrite, Threads::One);
+            activate_backward(slopes, before_gelu, values, of_bias);
+            let [slopes, values] = [&*slopes, &*values].map(|data| Strided::new(data, hidden));
             // Three tasks, for threads that have no slice of their own.
-            let of_x = || first.multiply_into(slopes, of_x, into_x, for_x, |_, _| ());
+            let of_x = || gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
             let of_first = || {
-                let x = Panels::pack(x, [rows, width], packed_x, Threads::One);
-                x.multiply_into(slopes.transposed(), of_first, into, for_first, |_, _| ());
+                let size = [hidden, rows, width];
+                gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
             };
             let of_second = || {
-                let values = Panels::pack(values, [rows, hidden], packed_values, Threads::One);
-                values.multiply_into(upstream.transposed(), of_second, into, scratch, |_, _| ());
+                let size = [out_width, rows, hidden];
+                gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
             };
             rayon::join(of_x, || rayon::join(of_first, of_second));
         });
@@ -243,13 +232,13 @@ fn activate(products: &mut [f32], stride: usize, bias: &[f32], given: &mut [f32]
     }
 }
 
-/// From what GELU was given, and the gradient at what it gave, in rows `stride` apart, to what it gave and the gradient at what
-/// it was given, whose sums over the rows are added to `sums`, which are as long as a row.
+/// From what GELU was given, and the gradient at what it gave, to what it gave and the gradient at what it was given, whose
+/// sums over the rows are added to `sums`, which are as long as a row.
 #[multiversion(targets = "simd")]
-fn activate_backward(gradients: &mut [f32], stride: usize, before: &[f32], after: &mut [f32], sums: &mut [f32]) {
+fn activate_backward(gradients: &mut [f32], before: &[f32], after: &mut [f32], sums: &mut [f32]) {
     const FUSED: bool = math::fused!();
     let width = sums.len();
-    let rows = gradients.chunks_exact_mut(stride).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
+    let rows = gradients.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
     for ((gradients, before), after) in rows {
         for (((gradient, before), after), sum) in gradients.iter_mut().zip(before).zip(after).zip(&mut *sums) {
             let (activated, derivative) = math::gelu_and_derivative::<FUSED>(*before);
