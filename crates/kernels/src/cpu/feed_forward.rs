@@ -144,7 +144,7 @@ impl InPanels<'_> {
         lend(&PACKED, Panels::len(sizes[0]) + Panels::len(sizes[1]), 0.0, |mut packed| {
             let mut pack = |weight: &[f32], size: [usize; 2]| {
                 let packed = take(&mut packed, Panels::len(size));
-                Panels::pack(Strided::new(weight, size[0]).transposed(), size, packed, Threads::All)
+                Panels::pack(Strided::new(weight, size[0]).transposed(), size, packed)
             };
             let (first, second) = (pack(first, sizes[0]), pack(second, sizes[1]));
             to.in_pieces_with(BLOCK, out_width, (before_gelu, hidden), |start, out, before_gelu, finish| {

@@ -5,7 +5,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::gemm::{Into, Strided, Threads};
+use super::gemm::{Into, Strided};
 use super::small_product::{ROWS, transpose};
 use super::sum;
 
@@ -34,19 +34,15 @@ impl<'a> Panels<'a> {
         k * n.next_multiple_of(Arch::new().dispatch(Width))
     }
 
-    /// Packs a matrix, one of whose strides is 1.
-    pub(super) fn pack(matrix: Strided<'_>, [k, n]: [usize; 2], packed: &'a mut [f32], threads: Threads) -> Self {
+    /// Packs a matrix, one of whose strides is 1, on all threads.
+    pub(super) fn pack(matrix: Strided<'_>, [k, n]: [usize; 2], packed: &'a mut [f32]) -> Self {
         matrix.assert_holds(k, n);
         let arch = Arch::new();
         let width = arch.dispatch(Width);
-        let pack = |(panel, packed): (usize, &mut [f32])| {
+        packed.par_chunks_exact_mut(k * width).enumerate().for_each(|(panel, packed)| {
             let first = panel * width;
             pack_panel(matrix, [k, n.min(first + width) - first], first, packed, width);
-        };
-        match threads {
-            Threads::All => packed.par_chunks_exact_mut(k * width).enumerate().for_each(pack),
-            Threads::One => packed.chunks_exact_mut(k * width).enumerate().for_each(pack),
-        }
+        });
         Panels { arch, k, n, packed }
     }
 
@@ -55,10 +51,10 @@ impl<'a> Panels<'a> {
         self.packed.len() / self.k + PADDING
     }
 
-    /// out = a · the matrix, where a is (rows, k), one of whose strides is 1. Rows of `out` are [`Panels::stride`] apart; behind
-    /// their n columns something else may be written.
+    /// out = a · the matrix, where a is (rows, k), row-major. Rows of `out` are [`Panels::stride`] apart; behind their n
+    /// columns something else may be written.
     pub(super) fn multiply(self, a: Strided<'_>, rows: usize, out: &mut [f32]) {
-        assert!(a.column_stride == 1 || a.row_stride == 1, "what a product reads has neither rows nor columns");
+        assert!(a.column_stride == 1, "rows that a product reads are no rows");
         self.arch.dispatch(Multiply { panels: self, a, rows, out });
     }
 
@@ -154,42 +150,25 @@ fn store<S: Simd, const R: usize>(simd: S, k: usize, a: Strided<'_>, panel: &[f3
     let mut sums = [[simd.splat_f32s(0.0); 2]; R];
     let (panel, _) = S::as_simd_f32s(panel);
     let (steps, rest) = panel[..2 * k].as_chunks::<{ 2 * DEPTH }>();
-    let done = steps.len() * DEPTH;
-    if a.column_stride == 1 {
-        let mut rows = [a.data[..k].as_chunks::<DEPTH>(); R];
-        for i in 1..R {
-            rows[i] = a.data[i * a.row_stride..][..k].as_chunks::<DEPTH>();
-        }
-        for step in 0..steps.len() {
-            for depth in 0..DEPTH {
-                let mut column = [0.0; R];
-                for i in 0..R {
-                    column[i] = rows[i].0[step][depth];
-                }
-                sums = add(simd, sums, column, [steps[step][2 * depth], steps[step][2 * depth + 1]]);
-            }
-        }
-        for depth in 0..rest.len() / 2 {
+    let mut rows = [a.data[..k].as_chunks::<DEPTH>(); R];
+    for i in 1..R {
+        rows[i] = a.data[i * a.row_stride..][..k].as_chunks::<DEPTH>();
+    }
+    for step in 0..steps.len() {
+        for depth in 0..DEPTH {
             let mut column = [0.0; R];
             for i in 0..R {
-                column[i] = rows[i].1[depth];
+                column[i] = rows[i].0[step][depth];
             }
-            sums = add(simd, sums, column, [rest[2 * depth], rest[2 * depth + 1]]);
+            sums = add(simd, sums, column, [steps[step][2 * depth], steps[step][2 * depth + 1]]);
         }
-    } else {
-        for step in 0..steps.len() {
-            let mut columns = [[0.0; R]; DEPTH];
-            for depth in 0..DEPTH {
-                columns[depth] = a.data[(step * DEPTH + depth) * a.column_stride..][..R].as_chunks().0[0];
-            }
-            for depth in 0..DEPTH {
-                sums = add(simd, sums, columns[depth], [steps[step][2 * depth], steps[step][2 * depth + 1]]);
-            }
+    }
+    for depth in 0..rest.len() / 2 {
+        let mut column = [0.0; R];
+        for i in 0..R {
+            column[i] = rows[i].1[depth];
         }
-        for depth in 0..rest.len() / 2 {
-            let column = a.data[(done + depth) * a.column_stride..][..R].as_chunks().0[0];
-            sums = add(simd, sums, column, [rest[2 * depth], rest[2 * depth + 1]]);
-        }
+        sums = add(simd, sums, column, [rest[2 * depth], rest[2 * depth + 1]]);
     }
     for i in 0..R {
         let (out, _) = S::as_mut_simd_f32s(&mut out[i * stride..][..2 * S::F32_LANES]);
@@ -235,11 +214,11 @@ mod tests {
             for [k, n] in [[1, 1], [1, 9], [9, 1], [3, 7], [4, 16], [9, 17], [32, 33], [7, 64]] {
                 let gap = rows % 2 * 3;
                 let [left, right] = [[rows, k], [k, n]].map(|[rows, columns]| whole((rows + gap) * (columns + gap), 5));
-                let [left, right] = [both_ways([rows, k], gap, &left), both_ways([k, n], gap, &right)];
-                for (a, b) in left.into_iter().flat_map(|a| right.map(|b| (a, b))) {
-                    for (into, threads) in [(Into::Overwrite, Threads::All), (Into::Add, Threads::One)] {
+                let (a, right) = (Strided::new(&left, k + gap), both_ways([k, n], gap, &right));
+                for b in right {
+                    for into in [Into::Overwrite, Into::Add] {
                         let mut packed = vec![f32::NAN; Panels::len([k, n])];
-                        let panels = Panels::pack(b, [k, n], &mut packed, threads);
+                        let panels = Panels::pack(b, [k, n], &mut packed);
                         let (mut out, mut done) = (whole(rows * n, 3), Vec::new());
                         let before = out.clone();
                         let mut scratch = vec![f32::NAN; BLOCK * panels.stride()];

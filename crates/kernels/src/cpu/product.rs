@@ -140,7 +140,7 @@ pub(crate) fn product(
 fn by_panels([_, k, n]: [usize; 3], a: Strided<'_>, b: Strided<'_>, to: Destination<'_>) {
     let (into, size) = (to.into, [k, n]);
     lend(&PACKED, Panels::len(size), 0.0, |packed| {
-        let panels = Panels::pack(b, size, packed, Threads::All);
+        let panels = Panels::pack(b, size, packed);
         to.in_pieces(parallel::rows_a_task(n).next_multiple_of(BLOCK), n, |first, out, finish| {
             with_scratch(BLOCK * panels.stride(), |scratch| {
                 panels.multiply_into(a.rows_from(first), out, into, scratch, finish);
