@@ -1,16 +1,14 @@
 //! Two linear layers around GELU: what the matrix unit is told of them, and what is done without one.
 
-use std::cell::Cell;
-
 use multiversion::multiversion;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::Parts;
 use super::gemm::{Into, Strided, Threads, gemm};
-use super::panels::{BLOCK, Panels};
+use super::panels::{BLOCK, PACKED, Panels};
 use super::product::Destination;
-use super::scratch::{lend, with_scratch};
+use super::scratch::{lend, take, with_scratch};
 use super::{math, sum};
 
 /// Rows whose gradients are summed up together, by one task of the matrix unit's, and at least without one. At the rows of
@@ -24,10 +22,6 @@ const MAX_SLICES: usize = 8;
 /// Rows whose gradients a task makes at a time without a matrix unit. Products pack the weights anew for each, and what is
 /// between the layers has to stay in cache.
 const ROWS: usize = 256;
-
-thread_local! {
-    static PACKED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
 
 /// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ. No dimension is zero.
 #[derive(Clone, Copy)]
@@ -126,13 +120,6 @@ impl Gradients<'_> {
                 }
             });
     }
-}
-
-/// Takes `len` elements off the front.
-fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
-    let (front, others) = std::mem::take(rest).split_at_mut(len);
-    *rest = others;
-    front
 }
 
 impl InPanels<'_> {

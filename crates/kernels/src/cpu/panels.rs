@@ -2,6 +2,8 @@
 //!
 //! Loops go by index and nothing is a closure, as in [`super::small_product`].
 
+use std::cell::Cell;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -17,6 +19,11 @@ const DEPTH: usize = 4;
 
 /// Numbers between the rows of a product: rows of a power of two would drive each other out of the cache.
 const PADDING: usize = 16;
+
+thread_local! {
+    /// Memory to pack into, kept by its thread.
+    pub(super) static PACKED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// A matrix, (k, n), in panels of as many columns as two vectors have, each (k, columns), the last one filled up with zeros.
 #[derive(Clone, Copy)]

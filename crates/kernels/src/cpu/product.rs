@@ -1,14 +1,12 @@
 //! Matrix products on the CPU, with what is done to their rows while those are in cache.
 
-use std::cell::Cell;
-
 use rayon::iter::Either;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::{self, Parts};
 use super::gemm::{Into, Strided, Threads, gemm};
-use super::panels::{BLOCK, Panels};
+use super::panels::{BLOCK, PACKED, Panels};
 use super::parallel;
 use super::scratch::{lend, with_scratch};
 
@@ -34,10 +32,6 @@ fn rows_a_piece(m: usize, n: usize) -> Option<usize> {
     let fair = m.div_ceil(PIECES_A_THREAD * threads).max(MIN_ROWS);
     let rows = (fair..=m).find(|rows| !(1..MIN_ROWS).contains(&(m % rows)))?;
     (n >= MIN_COLUMNS && m.div_ceil(rows) >= threads.max(2)).then_some(rows)
-}
-
-thread_local! {
-    static PACKED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// What is done to a row of a product, given its index, the row, and the row of the other matrix. It starts no other
@@ -201,17 +195,22 @@ mod tests {
         for [m, k, n] in [[384, 5, 15], [385, 700, 16], [599, 1100, 17], [1000, 64, 33], [3136, 31, 40]] {
             let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919 % 10_007) as f32).sin()).collect() };
             let (a, b) = (values(m * k), values(k * n));
-            let with_threads = |threads: usize, transposed: bool| {
-                let b = if transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
+            let with_threads = |threads: usize, [a_transposed, b_transposed]: [bool; 2]| {
+                let a = if a_transposed { Strided::new(&a, m).transposed() } else { Strided::new(&a, k) };
+                let b = if b_transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
                 let mut out = vec![0.0; m * n];
                 let to = Destination { out: &mut out, into: Into::Overwrite, finish: None, beside: &mut [] };
-                pool(threads).install(|| product(None, [m, k, n], Strided::new(&a, k), b, to));
+                pool(threads).install(|| product(None, [m, k, n], a, b, to));
                 out
             };
-            for transposed in [false, true] {
+            // Panels, and where a is transposed pieces by `gemm`.
+            for transposed in [[false, false], [false, true], [true, false]] {
                 let want = with_threads(1, transposed);
                 for threads in [2, 3, 5, 8] {
-                    assert!(with_threads(threads, transposed) == want, "({m}, {k}, {n}), {threads} threads");
+                    assert!(
+                        with_threads(threads, transposed) == want,
+                        "({m}, {k}, {n}), {threads} threads, {transposed:?}"
+                    );
                 }
             }
         }

@@ -28,3 +28,10 @@ pub(crate) fn lend<T: Copy, R>(
     kept.set(elements);
     result
 }
+
+/// Takes `count` elements off the front.
+pub(crate) fn take<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (front, others) = std::mem::take(rest).split_at_mut(count);
+    *rest = others;
+    front
+}

@@ -15,7 +15,7 @@ use super::{LEFT, RIGHT, Rows, block_of, multiply_block};
 use crate::cpu::feed_forward::{FeedForward, Gradients, SLICE};
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::Destination;
-use crate::cpu::scratch::lend;
+use crate::cpu::scratch::{lend, take};
 use crate::cpu::{math, sum};
 
 /// Rows, and columns between the layers, that the gradient takes at a time: what they need in four products, packed,
@@ -51,13 +51,6 @@ impl<'a> Lines<'a> {
     fn transposed(self) -> Self {
         Self { x: self.x.transposed(), lines: self.inner, inner: self.lines }
     }
-}
-
-/// Takes `count` tiles off the front.
-fn split<'a>(tiles: &mut &'a mut [Tile], count: usize) -> &'a mut [Tile] {
-    let (front, rest) = std::mem::take(tiles).split_at_mut(count);
-    *tiles = rest;
-    front
 }
 
 impl FeedForward<'_> {
@@ -189,7 +182,7 @@ impl FeedForward<'_> {
         let first = Lines::new(&self.weights[0][columns.start * width..], width, columns.len(), 0..width);
         let second = Lines::new(self.weights[1], hidden, out_width, columns).transposed();
         for lines in [first, second, first.transposed()] {
-            self.pack(lines, Side::Right, split(&mut tiles, self.tiles_of(lines.lines, lines.inner)));
+            self.pack(lines, Side::Right, take(&mut tiles, self.tiles_of(lines.lines, lines.inner)));
         }
     }
 
@@ -224,10 +217,10 @@ impl FeedForward<'_> {
         let counts_of_chunk = across(COLUMNS) + 2 * along(COLUMNS);
         let stride = COLUMNS + PADDING;
         lend(&OPERANDS, counts + counts_of_chunk, Tile::ZERO, |mut free| {
-            let x_rows = self.pack(x, Side::Left, split(&mut free, across(width)));
-            let x_columns = self.pack(x.transposed(), Side::Right, split(&mut free, along(width)));
-            let upstream_rows = self.pack(upstream, Side::Left, split(&mut free, across(out_width)));
-            let upstream_columns = self.pack(upstream.transposed(), Side::Left, split(&mut free, along(out_width)));
+            let x_rows = self.pack(x, Side::Left, take(&mut free, across(width)));
+            let x_columns = self.pack(x.transposed(), Side::Right, take(&mut free, along(width)));
+            let upstream_rows = self.pack(upstream, Side::Left, take(&mut free, across(out_width)));
+            let upstream_columns = self.pack(upstream.transposed(), Side::Left, take(&mut free, along(out_width)));
             lend(&BETWEEN, 2 * ROWS * stride, 0.0, |scratch| {
                 let (values, slopes) = scratch.split_at_mut(ROWS * stride);
                 for (chunk, packed) in packed.chunks(self.tiles_of_weights(COLUMNS)).enumerate() {
@@ -241,11 +234,11 @@ impl FeedForward<'_> {
                     let mut free = &mut *free;
                     let [values, slopes] =
                         [&*values, &*slopes].map(|data| Lines::new(data, stride, rows, 0..columns.len()));
-                    let slope_rows = self.pack(slopes, Side::Left, split(&mut free, across(columns.len())));
+                    let slope_rows = self.pack(slopes, Side::Left, take(&mut free, across(columns.len())));
                     let slope_columns =
-                        self.pack(slopes.transposed(), Side::Left, split(&mut free, along(columns.len())));
+                        self.pack(slopes.transposed(), Side::Left, take(&mut free, along(columns.len())));
                     let value_columns =
-                        self.pack(values.transposed(), Side::Right, split(&mut free, along(columns.len())));
+                        self.pack(values.transposed(), Side::Right, take(&mut free, along(columns.len())));
                     let into_x = if chunk == 0 { into_x } else { Into::Add };
                     let size = [rows, width, width];
                     self.multiply(tiles, columns.len(), slope_rows, weights.first_transposed, of_x, size, into_x);
