@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::gemm::Strided;
-use crate::cpu::scratch::with_scratch;
+use crate::cpu::scratch::{take, with_scratch};
 use crate::cpu::small_product::{SmallProduct, transpose};
+use crate::cpu::split_heads::split_heads;
 use crate::cpu::{math, parallel};
 use crate::{Heads, shape};
 
@@ -115,8 +116,11 @@ impl Attention<'_> {
     }
 }
 
-/// Queries whose scores are in cache at once: a multiple of every vector's lanes.
+/// Queries whose scores are in cache at once: a multiple of [`LANES`].
 const QUERIES: usize = 64;
+
+/// Queries that are turned at once: a vector of the widest kind.
+const LANES: usize = 16;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
@@ -130,7 +134,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(log_sum.write::<f32>().par_chunks_mut(heads.heads * tokens))
         .zip(qkv.read::<f32>().par_chunks(tokens * 3 * width))
         .for_each(|((out, log_sum), qkv)| {
-            with_scratch((tokens + dim) * QUERIES + tokens, |scratch| {
+            with_scratch((tokens + dim) * QUERIES + tokens + 3 * tokens * width, |scratch| {
                 arch.dispatch(Item { heads, qkv, out, log_sum, scratch });
             });
         });
@@ -145,7 +149,7 @@ struct Item<'a> {
     out: &'a mut [f32],
     /// (H, T)
     log_sum: &'a mut [f32],
-    /// (T + Dh) · [`QUERIES`] + T floats to work with.
+    /// (T + Dh) · [`QUERIES`] + T + 3 · T · D floats to work with.
     scratch: &'a mut [f32],
 }
 
@@ -154,20 +158,21 @@ impl WithSimd for Item<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { heads, qkv, out, log_sum, scratch } = self;
+        let Self { heads, qkv, out, log_sum, mut scratch } = self;
         let (tokens, dim, width) = (heads.tokens, heads.head_dim, heads.width());
-        let (scores, scratch) = scratch.split_at_mut(tokens * QUERIES);
-        let (queries, scales) = scratch.split_at_mut(dim * QUERIES);
+        let [scores, queries, scales] =
+            [tokens * QUERIES, dim * QUERIES, tokens].map(|count| take(&mut scratch, count));
         scales.fill(heads.scale());
+        split_heads::<S>(qkv, [tokens, 3 * heads.heads, dim], scratch);
+        let apart = &*scratch;
         for (head, log_sum) in log_sum.chunks_exact_mut(tokens).enumerate() {
-            let column = head * dim;
-            let part = |which: usize| Strided::new(&qkv[which * width + column..], 3 * width);
+            let part = |which: usize| Strided::new(&apart[(which * heads.heads + head) * tokens * dim..], dim);
             let [all_queries, keys, values] = [0, 1, 2].map(part);
             for (block, log_sum) in log_sum.chunks_mut(QUERIES).enumerate() {
                 let (first, count) = (block * QUERIES, log_sum.len());
                 transpose(all_queries.rows_from(first), [count, dim], queries, QUERIES);
                 // Whole vectors: columns beyond the queries come to nothing, and are never read.
-                let columns = count.next_multiple_of(S::F32_LANES);
+                let columns = count.next_multiple_of(LANES);
                 let product = SmallProduct { k: dim, n: columns, a: keys, b: Strided::new(queries, QUERIES) };
                 product.store(simd, scales, scores, QUERIES);
                 let mut totals = [0.0; QUERIES];
@@ -175,33 +180,39 @@ impl WithSimd for Item<'_> {
                 let factors = totals.map(|total| 1.0 / total);
                 let weights = Strided::new(scores, QUERIES).transposed();
                 let product = SmallProduct { k: tokens, n: dim, a: weights, b: values };
-                product.store(simd, &factors[..count], &mut out[first * width + column..], width);
+                product.store(simd, &factors[..count], &mut out[first * width + head * dim..], width);
             }
         }
     }
 }
 
 /// Turns scores (T, [`QUERIES`]) into e^(score − the query's highest), and leaves the totals of those, and log Σ exp.
-/// With a query a column, sums run over rows, in as many lanes as there are, without sums across a vector. `totals` has a
-/// zero for each column that is turned, `log_sum` room for each query.
+/// With a query a column, sums run over rows, in as many lanes as there are, without sums across a vector. As many columns are
+/// turned as there are totals, a multiple of [`LANES`]; `log_sum` has room for each query.
 #[multiversion(targets = "simd")]
 fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32]) {
     const FUSED: bool = math::fused!();
-    let mut highest = [f32::NEG_INFINITY; QUERIES];
-    let highest = &mut highest[..totals.len()];
-    for row in scores.chunks_exact(QUERIES) {
-        for (highest, score) in highest.iter_mut().zip(row) {
-            *highest = if *score > *highest { *score } else { *highest };
+    for (block, (log_sum, totals)) in log_sum.chunks_mut(LANES).zip(totals.chunks_exact_mut(LANES)).enumerate() {
+        let first = block * LANES;
+        // Arrays of a fixed length stay in registers. In memory, LLVM stores those lanes that are higher, and on AMD's processors a
+        // store of some lanes takes many times as long as one of all.
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        for row in scores.chunks_exact(QUERIES) {
+            for (highest, score) in highest.iter_mut().zip(&row[first..][..LANES]) {
+                *highest = if *score > *highest { *score } else { *highest };
+            }
         }
-    }
-    for row in scores.chunks_exact_mut(QUERIES) {
-        for ((score, highest), total) in row.iter_mut().zip(&*highest).zip(&mut *totals) {
-            *score = math::exp_below::<FUSED>(*score - highest);
-            *total += *score;
+        let mut sums = [0.0; LANES];
+        for row in scores.chunks_exact_mut(QUERIES) {
+            for ((score, highest), sum) in row[first..][..LANES].iter_mut().zip(&highest).zip(&mut sums) {
+                *score = math::exp_below::<FUSED>(*score - highest);
+                *sum += *score;
+            }
         }
-    }
-    for ((log_sum, highest), total) in log_sum.iter_mut().zip(highest).zip(totals) {
+        totals.copy_from_slice(&sums);
         // `ln` would take a NaN for a large number.
-        *log_sum = if total.is_nan() { *total } else { *highest + math::ln(*total) };
+        let log = |highest: f32, sum: f32| if sum.is_nan() { sum } else { highest + math::ln(sum) };
+        let logs: [f32; LANES] = std::array::from_fn(|i| log(highest[i], sums[i]));
+        log_sum.copy_from_slice(&logs[..log_sum.len()]);
     }
 }

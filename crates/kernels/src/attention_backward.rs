@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
 use crate::cpu::gemm::Strided;
-use crate::cpu::scratch::with_scratch;
+use crate::cpu::scratch::{take, with_scratch};
 use crate::cpu::small_product::{SmallProduct, transpose};
+use crate::cpu::split_heads::{merge_heads, split_heads};
 use crate::cpu::{math, parallel, sum};
 use crate::{Heads, shape};
 
@@ -153,7 +154,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
         .zip(upstream.read::<f32>().par_chunks(tokens * width))
         .zip(log_sum.read::<f32>().par_chunks(heads.heads * tokens))
         .for_each(|((((out, qkv), output), upstream), log_sum)| {
-            with_scratch(2 * (tokens + dim) * stride + 3 * tokens, |scratch| {
+            with_scratch(2 * (tokens + dim) * stride + (2 + heads.heads + 7 * width) * tokens, |scratch| {
                 arch.dispatch(Item { heads, qkv, output, log_sum, upstream, out, stride, scratch });
             });
         });
@@ -174,7 +175,7 @@ struct Item<'a> {
     out: &'a mut [f32],
     /// How far apart rows of scores are.
     stride: usize,
-    /// 2 · (T + Dh) · stride + 3 · T floats to work with.
+    /// 2 · (T + Dh) · stride + (2 + H + 7 · D) · T floats to work with.
     scratch: &'a mut [f32],
 }
 
@@ -183,38 +184,41 @@ impl WithSimd for Item<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { heads, qkv, output, log_sum, upstream, out, stride, scratch } = self;
+        let Self { heads, qkv, output, log_sum, upstream, out, stride, mut scratch } = self;
         let (tokens, dim, width) = (heads.tokens, heads.head_dim, heads.width());
-        let row = 3 * width;
-        let (weights, scratch) = scratch.split_at_mut(tokens * stride);
-        let (gradients, scratch) = scratch.split_at_mut(tokens * stride);
-        let (keys, scratch) = scratch.split_at_mut(dim * stride);
-        let (values, scratch) = scratch.split_at_mut(dim * stride);
-        let (deltas, scratch) = scratch.split_at_mut(tokens);
-        let (scales, ones) = scratch.split_at_mut(tokens);
+        let mut take = |count: usize| take(&mut scratch, count);
+        let [weights, gradients] = [tokens * stride; 2].map(&mut take);
+        let [keys, values] = [dim * stride; 2].map(&mut take);
+        let [scales, ones] = [tokens; 2].map(&mut take);
+        let [qkv_apart, out_apart] = [3 * tokens * width; 2].map(&mut take);
+        let [upstream_apart, deltas] = [tokens * width, tokens * heads.heads].map(take);
         scales.fill(heads.scale());
         ones.fill(1.0);
+        split_heads::<S>(qkv, [tokens, 3 * heads.heads, dim], qkv_apart);
+        split_heads::<S>(upstream, [tokens, heads.heads, dim], upstream_apart);
+        dots(upstream, output, heads, deltas);
         // Whole vectors: columns beyond the keys come to nothing, and are never read.
         let columns = tokens.next_multiple_of(S::F32_LANES);
         for (head, log_sum) in log_sum.chunks_exact(tokens).enumerate() {
-            let column = head * dim;
-            let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv[part * width + column..], row));
-            let above = Strided::new(&upstream[column..], width);
+            let start = |part: usize| (part * heads.heads + head) * tokens * dim;
+            let [q, k, v] = [0, 1, 2].map(|part| Strided::new(&qkv_apart[start(part)..][..tokens * dim], dim));
+            let above = Strided::new(&upstream_apart[start(0)..][..tokens * dim], dim);
             transpose(k, [tokens, dim], keys, stride);
             transpose(v, [tokens, dim], values, stride);
             let scores = |a, b| SmallProduct { k: dim, n: columns, a, b: Strided::new(b, stride) };
             scores(q, keys).store(simd, scales, weights, stride);
             scores(above, values).store(simd, ones, gradients, stride);
-            dots(&upstream[column..], &output[column..], width, dim, deltas);
+            let deltas = &deltas[head * tokens..][..tokens];
             score_gradients(weights, gradients, [stride, columns], log_sum, deltas, heads.scale());
             let weights = Strided::new(weights, stride);
             let gradients = Strided::new(gradients, stride);
             let products = [(gradients, k), (gradients.transposed(), q), (weights.transposed(), above)];
             for (part, (a, b)) in products.into_iter().enumerate() {
                 let product = SmallProduct { k: tokens, n: dim, a, b };
-                product.store(simd, ones, &mut out[part * width + column..], row);
+                product.store(simd, ones, &mut out_apart[start(part)..][..tokens * dim], dim);
             }
         }
+        merge_heads::<S>(out_apart, [tokens, 3 * heads.heads, dim], out);
     }
 }
 
@@ -239,10 +243,14 @@ fn score_gradients(
     }
 }
 
-/// The products of rows, `width` apart and `dim` long.
+/// The products of two matrices' rows, (T, H, Dh), for each head: (H, T).
 #[multiversion(targets = "simd")]
-fn dots(a: &[f32], b: &[f32], width: usize, dim: usize, out: &mut [f32]) {
-    for ((a, b), out) in a.chunks(width).zip(b.chunks(width)).zip(out) {
-        *out = sum::sum_by([&a[..dim], &b[..dim]], |[a, b]| a * b);
+fn dots(a: &[f32], b: &[f32], heads: Heads, out: &mut [f32]) {
+    let width = heads.width();
+    for (token, (a, b)) in a.chunks_exact(width).zip(b.chunks_exact(width)).enumerate() {
+        let rows = a.chunks_exact(heads.head_dim).zip(b.chunks_exact(heads.head_dim));
+        for (head, (a, b)) in rows.enumerate() {
+            out[head * heads.tokens + token] = sum::sum_by([a, b], |[a, b]| a * b);
+        }
     }
 }

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use super::bfloat16::Parts;
-use super::gemm::{Into, Strided, Threads, gemm};
-use super::panels::{BLOCK, PACKED, Panels};
+use super::gemm::{Into, Strided};
+use super::panels::{BLOCK, PACKED, Packing, Panels};
 use super::product::Destination;
 use super::scratch::{lend, take, with_scratch};
 use super::{math, sum};
@@ -19,9 +19,8 @@ pub(crate) const SLICE: usize = 256;
 /// many threads, which share the products of a slice.
 const MAX_SLICES: usize = 8;
 
-/// Rows whose gradients a task makes at a time without a matrix unit. Products pack the weights anew for each, and what is
-/// between the layers has to stay in cache.
-const ROWS: usize = 256;
+/// Rows whose gradients a task makes at a time without a matrix unit: two panels of so many rows stay in the nearest cache.
+const ROWS: usize = 3 * BLOCK;
 
 /// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ. No dimension is zero.
 #[derive(Clone, Copy)]
@@ -150,23 +149,25 @@ impl InPanels<'_> {
 impl Kept<'_> {
     /// All gradients, those of the weights and biases for each of [`slices`] of the rows.
     pub(crate) fn backward(self, gradients: Gradients<'_>) {
-        let rows = self.x.len() / self.widths[0];
+        let [width, hidden, out_width] = self.widths;
+        let rows = self.x.len() / width;
         let slice = rows.div_ceil(slices(rows));
-        let rows_at_once = |rows: usize| rows.div_ceil(rows.div_ceil(ROWS));
-        gradients.in_slices(
-            self.widths,
-            slice,
-            rows_at_once,
-            || (),
-            |(), first, gradients, into| {
-                self.backward_rows(first, gradients, into);
-            },
-        );
+        let sizes = [[hidden, width], [out_width, hidden]];
+        lend(&PACKED, Panels::len(sizes[0]) + Panels::len(sizes[1]), 0.0, |mut packed| {
+            let weights = [0, 1].map(|layer| {
+                let packed = take(&mut packed, Panels::len(sizes[layer]));
+                Panels::pack(Strided::new(self.weights[layer], sizes[layer][1]), sizes[layer], packed)
+            });
+            let body = |(): &(), first: usize, gradients: Gradients<'_>, into: Into| {
+                self.backward_rows(weights, first, gradients, into);
+            };
+            gradients.in_slices(self.widths, slice, |_| ROWS, || (), body);
+        });
     }
 
-    /// As [`Kept::backward`], for the rows from `first` on of which `gradients.x` has the gradient; those of the weights go
-    /// `into` what is there, and those of their biases are added to it.
-    fn backward_rows(&self, first: usize, gradients: Gradients<'_>, into: Into) {
+    /// As [`Kept::backward`], with the weights in panels, for the rows from `first` on of which `gradients.x` has the gradient;
+    /// those of the weights go `into` what is there, and those of their biases are added to it.
+    fn backward_rows(&self, weights: [Panels<'_>; 2], first: usize, gradients: Gradients<'_>, into: Into) {
         let [width, hidden, out_width] = self.widths;
         let Gradients { x: of_x, into_x, weights: [of_first, of_second], biases: [of_bias, of_out_bias] } = gradients;
         let rows = of_x.len() / width;
@@ -175,27 +176,36 @@ impl Kept<'_> {
         let upstream = &self.upstream[first * out_width..][..rows * out_width];
         sum::add_rows(upstream, of_out_bias);
         let upstream = Strided::new(upstream, out_width);
-        let (first_weight, second_weight) =
-            (Strided::new(self.weights[0], width), Strided::new(self.weights[1], hidden));
-        with_scratch(2 * rows * hidden, |scratch| {
-            let (slopes, values) = scratch.split_at_mut(rows * hidden);
-            let size = [rows, out_width, hidden];
-            gemm(size, 1.0, upstream, second_weight, slopes, hidden, Into::Overwrite, Threads::One);
-            activate_backward(slopes, before_gelu, values, of_bias);
-            let [slopes, values] = [&*slopes, &*values].map(|data| Strided::new(data, hidden));
-            // Three tasks, for threads that have no slice of their own.
-            let of_x = || gemm([rows, hidden, width], 1.0, slopes, first_weight, of_x, width, into_x, Threads::One);
-            let of_first = || {
-                let size = [hidden, rows, width];
-                gemm(size, 1.0, slopes.transposed(), x, of_first, width, into, Threads::One);
-            };
-            let of_second = || {
-                let size = [out_width, rows, hidden];
-                gemm(size, 1.0, upstream.transposed(), values, of_second, hidden, into, Threads::One);
-            };
-            rayon::join(of_x, || rayon::join(of_first, of_second));
+        let [into_width, into_hidden] = weights.map(Panels::stride);
+        let sizes = [[rows, width], [rows, hidden], [rows, hidden], [rows, out_width]];
+        let packed_len = sizes.map(Panels::len).iter().sum::<usize>();
+        with_scratch(packed_len + BLOCK * (into_width + 2 * into_hidden), |mut scratch| {
+            let mut packing = sizes.map(|size| Packing::new(size, take(&mut scratch, Panels::len(size))));
+            let [of_hidden, values] = [BLOCK * into_hidden; 2].map(|len| take(&mut scratch, len));
+            for (block, of_x) in of_x.chunks_mut(BLOCK * width).enumerate() {
+                let (first, count) = (block * BLOCK, of_x.len() / width);
+                let (x, upstream) = (x.rows_from(first), upstream.rows_from(first));
+                let [of_hidden, values] = [&mut *of_hidden, values].map(|block| &mut block[..count * into_hidden]);
+                weights[1].multiply(upstream, count, of_hidden);
+                activate_backward(of_hidden, &before_gelu[first * hidden..], values, into_hidden, of_bias);
+                let [of_hidden, values] = [&*of_hidden, values].map(|block| Strided::new(block, into_hidden));
+                weights[0].multiply_into(of_hidden, of_x, into_x, scratch, |_, _| ());
+                for (packing, rows) in packing.iter_mut().zip([x, of_hidden, values, upstream]) {
+                    packing.set(first, rows, count);
+                }
+            }
+            let [x, of_hidden, values, upstream] = packing.map(Packing::done);
+            // Two tasks, for threads that have no slice of their own.
+            let of_first = || multiply_transposed(of_hidden, x, of_first, into);
+            let of_second = || multiply_transposed(upstream, values, of_second, into);
+            rayon::join(of_first, of_second);
         });
     }
+}
+
+/// out (+)= leftᵀ · right.
+fn multiply_transposed(left: Panels<'_>, right: Panels<'_>, out: &mut [f32], into: Into) {
+    with_scratch(BLOCK * right.stride(), |scratch| right.multiply_transposed_into(left, out, into, scratch));
 }
 
 /// From products, in rows `stride` apart, to GELU of them and a bias; what it is given goes to `given`, unless that is empty.
@@ -220,12 +230,12 @@ fn activate(products: &mut [f32], stride: usize, bias: &[f32], given: &mut [f32]
 }
 
 /// From what GELU was given, and the gradient at what it gave, to what it gave and the gradient at what it was given, whose
-/// sums over the rows are added to `sums`, which are as long as a row.
+/// sums over the rows are added to `sums`. Rows are as long as that; those of `gradients` and `after` lie `stride` apart.
 #[multiversion(targets = "simd")]
-fn activate_backward(gradients: &mut [f32], before: &[f32], after: &mut [f32], sums: &mut [f32]) {
+fn activate_backward(gradients: &mut [f32], before: &[f32], after: &mut [f32], stride: usize, sums: &mut [f32]) {
     const FUSED: bool = math::fused!();
-    let width = sums.len();
-    let rows = gradients.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact_mut(width));
+    let rows =
+        gradients.chunks_exact_mut(stride).zip(before.chunks_exact(sums.len())).zip(after.chunks_exact_mut(stride));
     for ((gradients, before), after) in rows {
         for (((gradient, before), after), sum) in gradients.iter_mut().zip(before).zip(after).zip(&mut *sums) {
             let (activated, derivative) = math::gelu_and_derivative::<FUSED>(*before);

@@ -15,5 +15,6 @@ pub(crate) mod philox;
 pub(crate) mod product;
 pub(crate) mod scratch;
 pub(crate) mod small_product;
+pub(crate) mod split_heads;
 pub(crate) mod sum;
 pub(crate) mod trigonometry;

@@ -1,5 +1,9 @@
 //! Matrix products on the CPU, with what is done to their rows while those are in cache.
 
+use std::cell::Cell;
+use std::ops::Range;
+
+use multiversion::multiversion;
 use rayon::iter::Either;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
@@ -32,6 +36,13 @@ fn rows_a_piece(m: usize, n: usize) -> Option<usize> {
     let fair = m.div_ceil(PIECES_A_THREAD * threads).max(MIN_ROWS);
     let rows = (fair..=m).find(|rows| !(1..MIN_ROWS).contains(&(m % rows)))?;
     (n >= MIN_COLUMNS && m.div_ceil(rows) >= threads.max(2)).then_some(rows)
+}
+
+/// Steps along k of which `gemm` makes a slice's product, at least.
+const LEAST_SLICE: usize = 256;
+
+thread_local! {
+    static PARTIALS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// What is done to a row of a product, given its index, the row, and the row of the other matrix. It starts no other
@@ -116,6 +127,13 @@ pub(crate) fn product(
     if m >= PANEL_ROWS && n >= MIN_COLUMNS && a.column_stride == 1 {
         return by_panels(sizes, a, b, to);
     }
+    let slices = slices(sizes, LEAST_SLICE);
+    if m < PANEL_ROWS && slices > 1 {
+        return in_slices(sizes, k.div_ceil(slices), to, |slice, out| {
+            let (a, b) = (a.transposed().rows_from(slice.start).transposed(), b.rows_from(slice.start));
+            gemm([m, slice.len(), n], 1.0, a, b, out, n, Into::Overwrite, Threads::One);
+        });
+    }
     let Some(rows) = rows_a_piece(m, n) else {
         gemm(sizes, 1.0, a, b, &mut *to.out, n, to.into, Threads::All);
         if to.finish.is_some() {
@@ -141,6 +159,47 @@ fn by_panels([_, k, n]: [usize; 3], a: Strided<'_>, b: Strided<'_>, to: Destinat
             });
         });
     });
+}
+
+/// Into how many slices of at least this length the inner dimension is cut: more than one where it is longer than both others,
+/// as in the gradient of a weight. So each operand is read once, and threads share a product that has few rows. The partial
+/// sums are half as many numbers as the operands at most, written and read once.
+pub(super) fn slices([m, k, n]: [usize; 3], least: usize) -> usize {
+    if k > m.max(n) { (k / least).min(k * (m + n) / (2 * m * n)) } else { 1 }
+}
+
+/// Makes a product in slices of the inner dimension, all but the last this long, in parallel: `multiply` gets the slice and where
+/// its product goes, (m, n). They are added up in their order.
+pub(super) fn in_slices(
+    [m, k, n]: [usize; 3],
+    slice_len: usize,
+    to: Destination<'_>,
+    multiply: impl Fn(Range<usize>, &mut [f32]) + Sync,
+) {
+    let into = to.into;
+    lend(&PARTIALS, k.div_ceil(slice_len) * m * n, 0.0, |partials| {
+        partials.par_chunks_exact_mut(m * n).enumerate().for_each(|(slice, partial)| {
+            multiply(slice * slice_len..k.min((slice + 1) * slice_len), partial);
+        });
+        to.in_pieces(parallel::rows_a_task(n), n, |first, out, finish| {
+            add_up(partials, m * n, first * n, out, into);
+            finish(0, out);
+        });
+    });
+}
+
+#[multiversion(targets = "simd")]
+fn add_up(partials: &[f32], len: usize, first: usize, out: &mut [f32], into: Into) {
+    for (slice, partial) in partials.chunks_exact(len).enumerate() {
+        let partial = &partial[first..];
+        if slice == 0 && into == Into::Overwrite {
+            out.copy_from_slice(&partial[..out.len()]);
+            continue;
+        }
+        for (out, partial) in out.iter_mut().zip(partial) {
+            *out += partial;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +251,16 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_no_bit() {
-        for [m, k, n] in [[384, 5, 15], [385, 700, 16], [599, 1100, 17], [1000, 64, 33], [3136, 31, 40]] {
+        let sizes = [
+            [384, 5, 15],
+            [385, 700, 16],
+            [599, 1100, 17],
+            [1000, 64, 33],
+            [3136, 31, 40],
+            [16, 900, 1],
+            [70, 1500, 45],
+        ];
+        for [m, k, n] in sizes {
             let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919 % 10_007) as f32).sin()).collect() };
             let (a, b) = (values(m * k), values(k * n));
             let with_threads = |threads: usize, [a_transposed, b_transposed]: [bool; 2]| {
@@ -203,7 +271,7 @@ mod tests {
                 pool(threads).install(|| product(None, [m, k, n], a, b, to));
                 out
             };
-            // Panels, and where a is transposed pieces by `gemm`.
+            // Panels, and where a is transposed pieces by `gemm`; slices where k is long.
             for transposed in [[false, false], [false, true], [true, false]] {
                 let want = with_threads(1, transposed);
                 for threads in [2, 3, 5, 8] {

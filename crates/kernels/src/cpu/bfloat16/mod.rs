@@ -9,21 +9,20 @@ mod tile;
 use std::cell::Cell;
 use std::ops::Range;
 
-use multiversion::multiversion;
 use rayon::prelude::*;
 use runtime::MatrixUnit;
 
 use self::pack::{Side, pack, prefetch, prefetch_block};
 use self::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
 use super::gemm::{Into, Strided};
-use super::parallel;
-use super::product::Destination;
+
+use super::product::{Destination, in_slices, slices};
 use super::scratch::lend;
 
 /// Tiles that one task packs at least: 48 KiB.
 const TILES_A_TASK: usize = 48;
 
-/// Pieces of the inner dimension that a slice has at least.
+/// Pieces of the inner dimension that a slice of it has at least.
 const LEAST_SLICE: usize = 12;
 
 /// What operands are made of.
@@ -142,7 +141,6 @@ fn block_of(block: usize, lines: usize) -> Range<usize> {
 thread_local! {
     static LEFT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
     static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-    static PARTIALS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major. No dimension is zero.
@@ -160,9 +158,7 @@ pub(crate) fn product(
     let contiguous = |x: Strided<'_>| x.row_stride == 1 || x.column_stride == 1;
     assert!(contiguous(a) && contiguous(b), "an operand of the matrix unit has neither rows nor columns");
     let operands = Operands { unit, parts, sizes, a, b };
-    // Slices of the inner dimension where it is longer than both others, as in the gradient of a weight: each operand
-    // is read once. The partial sums are half as many numbers as the operands at most, written and read once.
-    let slices = if k > m.max(n) { (k.div_ceil(DEPTH) / LEAST_SLICE).min(k * (m + n) / (2 * m * n)) } else { 1 };
+    let slices = slices(sizes, LEAST_SLICE * DEPTH);
     if slices > 1 {
         by_slices(operands, slices, to);
     } else {
@@ -190,45 +186,22 @@ fn by_rows(operands: Operands<'_>, to: Destination<'_>) {
     });
 }
 
-/// The inner dimension in slices, whose products are added up in their order at the end.
+/// As [`in_slices`] has it.
 fn by_slices(operands: Operands<'_>, slices: usize, to: Destination<'_>) {
-    let [m, k, n] = operands.sizes;
-    let into = to.into;
+    let [_, k, n] = operands.sizes;
     let slice_len = k.div_ceil(DEPTH).div_ceil(slices) * DEPTH;
-    let slices = k.div_ceil(slice_len);
-    lend(&PARTIALS, slices * m * n, 0.0, |partials| {
-        partials.par_chunks_mut(m * n).enumerate().for_each(|(slice, partial)| {
-            let inner = slice * slice_len..k.min((slice + 1) * slice_len);
-            let tiles_a_block = operands.tiles(&inner);
-            lend(&RIGHT, operands.right_blocks() * tiles_a_block, Tile::ZERO, |right| {
-                for (block, tiles) in right.chunks_exact_mut(tiles_a_block).enumerate() {
-                    operands.pack_right(block, inner.clone(), tiles);
-                }
-                let tiles = Tiles::new(operands.unit);
-                for (block, out) in partial.chunks_mut(BLOCK * n).enumerate() {
-                    operands.multiply(&tiles, block, &inner, right, out, Into::Overwrite);
-                }
-            });
-        });
-        to.in_pieces(parallel::rows_a_task(n), n, |first, out, finish| {
-            add_up(partials, m * n, first * n, out, into);
-            finish(0, out);
+    in_slices(operands.sizes, slice_len, to, |inner, out| {
+        let tiles_a_block = operands.tiles(&inner);
+        lend(&RIGHT, operands.right_blocks() * tiles_a_block, Tile::ZERO, |right| {
+            for (block, tiles) in right.chunks_exact_mut(tiles_a_block).enumerate() {
+                operands.pack_right(block, inner.clone(), tiles);
+            }
+            let tiles = Tiles::new(operands.unit);
+            for (block, out) in out.chunks_mut(BLOCK * n).enumerate() {
+                operands.multiply(&tiles, block, &inner, right, out, Into::Overwrite);
+            }
         });
     });
-}
-
-#[multiversion(targets = "simd")]
-fn add_up(partials: &[f32], len: usize, first: usize, out: &mut [f32], into: Into) {
-    for (slice, partial) in partials.chunks_exact(len).enumerate() {
-        let partial = &partial[first..];
-        if slice == 0 && into == Into::Overwrite {
-            out.copy_from_slice(&partial[..out.len()]);
-            continue;
-        }
-        for (out, partial) in out.iter_mut().zip(partial) {
-            *out += partial;
-        }
-    }
 }
 
 #[cfg(test)]
