@@ -194,8 +194,8 @@ fn exponentials(scores: &mut [f32], log_sum: &mut [f32], totals: &mut [f32]) {
     const FUSED: bool = math::fused!();
     for (block, (log_sum, totals)) in log_sum.chunks_mut(LANES).zip(totals.chunks_exact_mut(LANES)).enumerate() {
         let first = block * LANES;
-        // Arrays of a fixed length stay in registers. In memory, LLVM stores those lanes that are higher, and on AMD's processors a
-        // store of some lanes takes many times as long as one of all.
+        // Arrays of a fixed length stay in registers. Of those in memory LLVM stores only the lanes that are higher, which on
+        // AMD's processors takes many times as long as storing all.
         let mut highest = [f32::NEG_INFINITY; LANES];
         for row in scores.chunks_exact(QUERIES) {
             for (highest, score) in highest.iter_mut().zip(&row[first..][..LANES]) {

@@ -90,8 +90,7 @@ impl Gradients<'_> {
     pub(super) fn in_slices<T>(
         self,
         [width, hidden, out_width]: [usize; 3],
-        slice: usize,
-        rows_at_once: impl Fn(usize) -> usize + Sync,
+        [slice, rows_at_once]: [usize; 2],
         begin: impl Fn() -> T + Sync,
         body: impl Fn(&T, usize, Gradients<'_>, Into) + Sync,
     ) {
@@ -106,8 +105,7 @@ impl Gradients<'_> {
                 of_bias.fill(0.0);
                 of_out_bias.fill(0.0);
                 let begun = begin();
-                let rows = rows_at_once(x.len() / width);
-                for (i, x) in x.chunks_mut(rows * width).enumerate() {
+                for (i, x) in x.chunks_mut(rows_at_once * width).enumerate() {
                     let gradients = Gradients {
                         x,
                         into_x,
@@ -115,7 +113,7 @@ impl Gradients<'_> {
                         biases: [&mut *of_bias, &mut *of_out_bias],
                     };
                     let into = if i == 0 { Into::Overwrite } else { Into::Add };
-                    body(&begun, slice_index * slice + i * rows, gradients, into);
+                    body(&begun, slice_index * slice + i * rows_at_once, gradients, into);
                 }
             });
     }
@@ -161,7 +159,7 @@ impl Kept<'_> {
             let body = |(): &(), first: usize, gradients: Gradients<'_>, into: Into| {
                 self.backward_rows(weights, first, gradients, into);
             };
-            gradients.in_slices(self.widths, slice, |_| ROWS, || (), body);
+            gradients.in_slices(self.widths, [slice, ROWS], || (), body);
         });
     }
 

@@ -26,8 +26,8 @@ pub(crate) fn merge_heads<S: Simd>(apart: &[f32], [tokens, heads, dim]: [usize; 
     }
 }
 
-/// Without a call, which for so few numbers would take longer than the copy.
 #[inline(always)]
+#[allow(clippy::manual_memcpy)] // that is a call, which for so few numbers takes longer than the copy
 fn copy<S: Simd>(from: &[f32], to: &mut [f32]) {
     let (from, from_rest) = S::as_simd_f32s(from);
     let (to, to_rest) = S::as_mut_simd_f32s(to);

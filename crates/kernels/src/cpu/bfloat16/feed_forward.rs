@@ -153,15 +153,9 @@ pub(crate) fn backward(layers: FeedForward<'_>, upstream: &[f32], gradients: Gra
         packed.par_chunks_mut(tiles_of_chunk).enumerate().for_each(|(chunk, tiles)| layers.pack_weights(chunk, tiles));
         let packed = &*packed;
         let tiles = || Tiles::new(layers.unit);
-        gradients.in_slices(
-            layers.widths,
-            SLICE,
-            |_| ROWS,
-            tiles,
-            |tiles, first, gradients, into| {
-                layers.backward_rows(tiles, packed, first, upstream, gradients, into);
-            },
-        );
+        gradients.in_slices(layers.widths, [SLICE, ROWS], tiles, |tiles, first, gradients, into| {
+            layers.backward_rows(tiles, packed, first, upstream, gradients, into);
+        });
     });
 }
 

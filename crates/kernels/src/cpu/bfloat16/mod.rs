@@ -15,7 +15,6 @@ use runtime::MatrixUnit;
 use self::pack::{Side, pack, prefetch, prefetch_block};
 use self::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
 use super::gemm::{Into, Strided};
-
 use super::product::{Destination, in_slices, slices};
 use super::scratch::lend;
 
@@ -186,7 +185,7 @@ fn by_rows(operands: Operands<'_>, to: Destination<'_>) {
     });
 }
 
-/// As [`in_slices`] has it.
+/// The inner dimension in slices, each as a task.
 fn by_slices(operands: Operands<'_>, slices: usize, to: Destination<'_>) {
     let [_, k, n] = operands.sizes;
     let slice_len = k.div_ceil(DEPTH).div_ceil(slices) * DEPTH;
