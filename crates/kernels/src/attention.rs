@@ -119,8 +119,8 @@ impl Attention<'_> {
 /// Queries whose scores are in cache at once: a multiple of [`LANES`].
 const QUERIES: usize = 64;
 
-/// Queries that are turned at once: a vector of the widest kind.
-const LANES: usize = 16;
+/// Elements of a vector of the widest kind.
+pub(crate) const LANES: usize = 16;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);

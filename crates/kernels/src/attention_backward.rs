@@ -5,6 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
+use crate::attention::LANES;
 use crate::cpu::gemm::Strided;
 use crate::cpu::scratch::{take, with_scratch};
 use crate::cpu::small_product::{SmallProduct, transpose};
@@ -133,9 +134,6 @@ impl AttentionBackward<'_> {
         })
     }
 }
-
-/// Elements of a vector of the widest kind.
-const LANES: usize = 16;
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     let parameters: Parameters = parallel::parameters(parameters);
