@@ -5,34 +5,10 @@
 // Tiling: that of matmul.wgsl, in half the workgroup memory and half the traffic there (4 KiB).
 // Launch: (ceil(n / 64), ceil(m / 64)) workgroups of 16 × 16.
 
-import package::shared::gelu::{gelu, gelu_derivative};
 import package::shared::half::half;
+import package::shared::product::{A_TRANSPOSED, B_TRANSPOSED, a, b, parameters, store};
 
 enable f16;
-
-struct Parameters {
-    m: u32,
-    n: u32,
-    k: u32,
-    tokens: u32,
-    modulation_width: u32,
-    gate: u32,
-    save: u32,
-}
-
-override A_TRANSPOSED: bool = false;
-override B_TRANSPOSED: bool = false;
-// 0: A · B, 1: out + A · B, 2: + bias, 3: gelu(+ bias), 4: residual + gate ⊙ (+ bias)
-override EPILOGUE: u32 = 0u;
-
-@group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> residual: array<f32>;
-@group(0) @binding(5) var<storage, read> modulation: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<storage, read_write> saved: array<f32>;
 
 // Element [i * 16 + j] holds rows (columns) 4j .. 4j+3 of the tile for the i-th k.
 var<workgroup> tile_a: array<vec4h, 256>;
@@ -50,38 +26,6 @@ fn load_b(k: u32, column: u32) -> f16 {
         return 0.0h;
     }
     return half(b[select(k * parameters.n + column, column * parameters.k + k, B_TRANSPOSED)]);
-}
-
-fn store(row: u32, column: u32, product: f32) {
-    if row >= parameters.m || column >= parameters.n {
-        return;
-    }
-    let i = row * parameters.n + column;
-    if EPILOGUE == 0u {
-        out[i] = product;
-        return;
-    }
-    if EPILOGUE == 1u {
-        out[i] += product;
-        return;
-    }
-    if EPILOGUE == 5u {
-        out[i] = product * gelu_derivative(residual[i]);
-        return;
-    }
-    let value = product + bias[column];
-    if parameters.save != 0u {
-        saved[i] = value;
-    }
-    if EPILOGUE == 2u {
-        out[i] = value;
-    } else if EPILOGUE == 3u {
-        out[i] = gelu(value);
-    } else {
-        let item = row / parameters.tokens;
-        let gate = modulation[item * parameters.modulation_width + parameters.gate + column];
-        out[i] = residual[i] + gate * value;
-    }
 }
 
 fn store_row(row: u32, column: u32, products: vec4f) {

@@ -6,65 +6,8 @@
 // along the columns, so that they share their rows of A.
 // Launch: (ceil(n / 32), ceil(m / 64)) workgroups of 8 × 8.
 
-import package::shared::gelu::{gelu, gelu_derivative};
-
-struct Parameters {
-    m: u32,
-    n: u32,
-    k: u32,
-    tokens: u32,
-    modulation_width: u32,
-    gate: u32,
-    save: u32,
-}
-
-override A_TRANSPOSED: bool = false;
-override B_TRANSPOSED: bool = false;
-override EPILOGUE: u32 = 0u;
-
-@group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
-// Scalars, because the gate's column need not be a multiple of 4.
-@group(0) @binding(5) var<storage, read> modulation: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> saved: array<vec4f>;
-
-// `column` counts vec4s.
-fn store(row: u32, column: u32, product: vec4f) {
-    if row >= parameters.m {
-        return;
-    }
-    let i = row * (parameters.n / 4u) + column;
-    if EPILOGUE == 0u {
-        out[i] = product;
-        return;
-    }
-    if EPILOGUE == 1u {
-        out[i] += product;
-        return;
-    }
-    if EPILOGUE == 5u {
-        let x = residual[i];
-        out[i] = product * vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
-        return;
-    }
-    let value = product + bias[column];
-    if parameters.save != 0u {
-        saved[i] = value;
-    }
-    if EPILOGUE == 2u {
-        out[i] = value;
-    } else if EPILOGUE == 3u {
-        out[i] = vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
-    } else {
-        let first = row / parameters.tokens * parameters.modulation_width + parameters.gate + column * 4u;
-        let gate = vec4f(modulation[first], modulation[first + 1u], modulation[first + 2u], modulation[first + 3u]);
-        out[i] = residual[i] + gate * value;
-    }
-}
+import package::shared::product::{A_TRANSPOSED, B_TRANSPOSED, parameters};
+import package::shared::product_quads::{a, b, store};
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {

@@ -10,34 +10,12 @@
 // Launch: (ceil(n / (8·SIDE)), ceil(m / (8·SIDE)), slices) workgroups. Of more than one slice, each writes a product
 // (and sums) of its own, one after the other, for column_sum to add up; EPILOGUE is 0 then.
 
-import package::shared::gelu::{gelu, gelu_derivative};
-
-struct Parameters {
-    m: u32,
-    n: u32,
-    k: u32,
-    tokens: u32,
-    modulation_width: u32,
-    gate: u32,
-    save: u32,
-}
+import package::shared::product::{A_TRANSPOSED, B_TRANSPOSED, EPILOGUE, parameters};
+import package::shared::product_quads::{a, b, bias, gate_of, gelu_derivative_of, gelu_of, out, residual, saved};
 
 override SIDE: u32 = 16u;
-override A_TRANSPOSED: bool = false;
-override B_TRANSPOSED: bool = false;
-override EPILOGUE: u32 = 0u;
 
 const STEP: u32 = 16u;
-
-@group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
-// Scalars, because the gate's column need not be a multiple of 4.
-@group(0) @binding(5) var<storage, read> modulation: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> saved: array<vec4f>;
 
 // What a step takes of a and of b, one after the other, each k by k: see `place`.
 var<workgroup> tiles: array<vec4f, 64u * SIDE>;
@@ -94,19 +72,6 @@ fn load_b(column: u32, k: u32, end: u32) -> mat4x4f {
 // Where what a slice stores begins in `out`, in vec4s.
 fn first_of(slice: u32) -> u32 {
     return slice * (parameters.m * (parameters.n / 4u) + select(0u, parameters.m / 4u, parameters.save == 2u));
-}
-
-fn gelu_of(x: vec4f) -> vec4f {
-    return vec4f(gelu(x.x), gelu(x.y), gelu(x.z), gelu(x.w));
-}
-
-fn gelu_derivative_of(x: vec4f) -> vec4f {
-    return vec4f(gelu_derivative(x.x), gelu_derivative(x.y), gelu_derivative(x.z), gelu_derivative(x.w));
-}
-
-fn gate_of(row: u32, column: u32) -> vec4f {
-    let first = row / parameters.tokens * parameters.modulation_width + parameters.gate + column * 4u;
-    return vec4f(modulation[first], modulation[first + 1u], modulation[first + 2u], modulation[first + 3u]);
 }
 
 // Rows row .. row+3 of a vec4 of columns; `column` counts vec4s. All is read before anything is stored, so that the

@@ -350,14 +350,20 @@ impl MatMul<'_> {
         }
         let flag = |set: bool| f64::from(u8::from(set));
         let [tile_columns, tile_rows] = tile;
+        // What only some have: of 8 × 8 sums an invocation the side of a workgroup, of 4 × 4 matrices a workgroup their size.
+        let own = match variant {
+            Variant::Wide { .. } => Some(("SIDE", tile_columns / 8)),
+            Variant::Cooperative(_) => Some(("SIZE", tile_columns / 4)),
+            _ => None,
+        };
+        let (name, size) = own.unwrap_or_default();
         let constants = [
             ("A_TRANSPOSED", flag(self.layout == Layout::ATransposed)),
             ("B_TRANSPOSED", flag(self.layout == Layout::BTransposed)),
             ("EPILOGUE", f64::from(epilogue)),
-            // `matmul_wide` has it alone: an invocation makes 8 × 8.
-            ("SIDE", (tile_columns / 8) as f64),
+            (name, size as f64),
         ];
-        let constants = if matches!(variant, Variant::Wide { .. }) { &constants[..] } else { &constants[..3] };
+        let constants = &constants[..3 + usize::from(own.is_some())];
         let saved = saved_of.unwrap_or(&unused);
         stream.launch(&Launch {
             kernel,

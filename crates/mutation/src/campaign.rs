@@ -104,8 +104,8 @@ impl Campaign {
             if linked == self.linked[kernel] {
                 continue;
             }
-            if let Err(error) = validate(&linked) {
-                return Ok(Outcome::Invalid { why: format!("{error:#}") });
+            if let Err(why) = validate(&linked) {
+                return Ok(Outcome::Invalid { why });
             }
             fs::write(folder.path().join(kernel).with_extension("wgsl"), linked)?;
             changed.insert(kernel.clone());

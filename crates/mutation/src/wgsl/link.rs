@@ -5,11 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
-use wesl::syntax::{ModulePath, PathOrigin};
-use wesl::{ManglerKind, VirtualResolver, Wesl};
+use wesl::{VirtualResolver, Wesl};
 
 use super::Linked;
+
+#[path = "../../../kernels/link.rs"]
+mod linker;
+
+pub use linker::validate;
 
 const SHARED: &str = "shared";
 
@@ -74,13 +77,10 @@ impl Shaders {
         let mut resolver = VirtualResolver::new();
         for (file, text) in self.files() {
             let path = file.trim_start_matches("shaders/").trim_end_matches(".wgsl");
-            resolver.add_module(module(path), text.into());
+            resolver.add_module(linker::module(path), text.into());
         }
-        let mut compiler = Wesl::new("").set_custom_resolver(resolver);
-        // Validation is left to naga, which knows of cooperative matrices.
-        compiler.set_options(wesl::CompileOptions { strip: true, validate: false, ..Default::default() });
-        compiler.set_mangler(ManglerKind::Escape);
-        Ok(compiler.compile(&module(stem)).map_err(|error| anyhow!("{stem}: {error}"))?.to_string())
+        let compiler = Wesl::new("").set_custom_resolver(resolver);
+        linker::link(compiler, stem).map_err(|error| anyhow!("{stem}: {error}"))
     }
 
     /// The kernels whose linked shader has something of a file: those that do not link without it, or
@@ -90,22 +90,4 @@ impl Shaders {
         let uses = |(stem, text): &(&String, &String)| !without.link_one(stem).is_ok_and(|other| other == **text);
         linked.iter().filter(uses).map(|(stem, _)| stem.clone()).collect()
     }
-}
-
-fn module(path: &str) -> ModulePath {
-    ModulePath::new(PathOrigin::Absolute, path.split('/').map(str::to_owned).collect())
-}
-
-/// What naga has against a linked shader.
-///
-/// # Errors
-/// Its complaint.
-pub fn validate(linked: &str) -> Result<()> {
-    let module = naga::front::wgsl::parse_str(linked).map_err(|error| anyhow!(error.message().to_owned()))?;
-    let optional = Capabilities::SUBGROUP
-        | Capabilities::SHADER_FLOAT16
-        | Capabilities::COOPERATIVE_MATRIX
-        | Capabilities::SHADER_INT64;
-    let mut validator = Validator::new(ValidationFlags::all(), optional);
-    validator.validate(&module).map(drop).map_err(|error| anyhow!("{}", error.into_inner()))
 }
