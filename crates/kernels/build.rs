@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a shader's name is not UTF-8")?;
         let linked =
             link::link(wesl::Wesl::new(&shaders), stem).map_err(|error| format!("{}: {error}", path.display()))?;
+        let linked = linked.to_string();
         link::validate(&linked).map_err(|error| format!("{}: {error}", path.display()))?;
         fs::write(Path::new(&out).join(format!("{stem}.wgsl")), linked)?;
     }

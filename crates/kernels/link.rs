@@ -2,18 +2,18 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use wesl::syntax::{DeclarationKind, GlobalDeclaration, ModulePath, PathOrigin};
-use wesl::{CompileOptions, Error, ManglerKind, Resolver, Wesl};
+use wesl::{CompileOptions, CompileResult, Error, ManglerKind, Resolver, Wesl};
 
 /// A shader, or what shaders share, by its path in `shaders/` without its ending.
 pub fn module(path: &str) -> ModulePath {
     ModulePath::new(PathOrigin::Absolute, path.split('/').map(str::to_owned).collect())
 }
 
-/// The text of a shader and of what it imports.
+/// A shader with what it imports.
 ///
 /// # Errors
 /// What the linker says of a text that it cannot read, or an import that it does not find.
-pub fn link<R: Resolver>(mut compiler: Wesl<R>, path: &str) -> Result<String, Error> {
+pub fn link<R: Resolver>(mut compiler: Wesl<R>, path: &str) -> Result<CompileResult, Error> {
     // Validation is left to naga, which knows of cooperative matrices.
     compiler.set_options(CompileOptions { strip: true, validate: false, ..Default::default() });
     // Names stay as they are: naga would complain of two that are the same.
@@ -23,7 +23,7 @@ pub fn link<R: Resolver>(mut compiler: Wesl<R>, path: &str) -> Result<String, Er
     linked.syntax.global_declarations.sort_by_key(|declaration| {
         !matches!(&**declaration, GlobalDeclaration::Declaration(it) if it.kind == DeclarationKind::Override)
     });
-    Ok(linked.to_string())
+    Ok(linked)
 }
 
 /// What naga has against a linked shader.

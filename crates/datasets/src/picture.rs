@@ -4,6 +4,8 @@ use std::io::BufReader;
 use std::path::Path;
 use std::{fs::File, io};
 
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage, imageops};
@@ -110,16 +112,15 @@ impl Picture {
     }
 
     fn resized(&self, width: u32, height: u32, options: &ResizeOptions) -> Result<RgbImage, String> {
-        let source = fast_image_resize::images::ImageRef::new(
-            self.pixels.width(),
-            self.pixels.height(),
-            self.pixels.as_raw(),
-            fast_image_resize::PixelType::U8x3,
-        )
-        .map_err(|error| error.to_string())?;
-        let mut target = fast_image_resize::images::Image::new(width, height, fast_image_resize::PixelType::U8x3);
-        Resizer::new().resize(&source, &mut target, options).map_err(|error| error.to_string())?;
-        RgbImage::from_raw(width, height, target.into_vec()).ok_or_else(|| "it cannot be resized".into())
+        let source =
+            TypedImageRef::<U8x3>::from_buffer(self.pixels.width(), self.pixels.height(), self.pixels.as_raw())
+                .map_err(|error| error.to_string())?;
+        let mut resized = RgbImage::new(width, height);
+        let mut target =
+            TypedImage::<U8x3>::from_buffer(width, height, &mut resized).map_err(|error| error.to_string())?;
+        // Of one kind of pixel: `resize` would be compiled for thirteen, which takes minutes.
+        Resizer::new().resize_typed(&source, &mut target, options).map_err(|error| error.to_string())?;
+        Ok(resized)
     }
 }
 

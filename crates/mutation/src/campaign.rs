@@ -98,10 +98,10 @@ impl Campaign {
         let mut changed = BTreeSet::new();
         for kernel in &mutant.kernels {
             let linked = match shaders.link_one(kernel) {
-                Ok(linked) => linked,
+                Ok(linked) => linked.text,
                 Err(error) => return Ok(Outcome::Invalid { why: format!("{error:#}") }),
             };
-            if linked == self.linked[kernel] {
+            if linked == self.linked[kernel].text {
                 continue;
             }
             if let Err(why) = validate(&linked) {

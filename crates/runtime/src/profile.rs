@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bytemuck::Pod;
-
 use crate::{Kernel, Launch, Scalar};
 
 /// What ran on a device, and what the host did meanwhile, between [`crate::Stream::start_profile`] and
@@ -46,10 +44,10 @@ pub enum Value {
 }
 
 impl KernelSpan {
-    pub(crate) fn new<P: Pod>(launch: &Launch<'_, P>, start: Duration, duration: Duration) -> Self {
+    pub(crate) fn new(launch: &Launch<'_, &[u8]>, start: Duration, duration: Duration) -> Self {
         Self {
             kernel: launch.kernel,
-            words: bytemuck::pod_collect_to_vec(bytemuck::bytes_of(&launch.parameters)),
+            words: bytemuck::pod_collect_to_vec(launch.parameters),
             constants: launch.constants.to_vec(),
             buffers: launch.buffers.iter().map(|buffer| buffer.len()).collect(),
             start,

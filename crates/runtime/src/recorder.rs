@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytemuck::Pod;
 use web_time::Instant;
 
 use crate::gpu::Gpu;
@@ -49,7 +48,7 @@ impl Recorder {
     }
 
     /// Runs a CPU body by the host's clock.
-    pub(crate) fn run<P: Pod>(&mut self, launch: &Launch<'_, P>, body: impl FnOnce()) {
+    pub(crate) fn run(&mut self, launch: &Launch<'_, &[u8]>, body: impl FnOnce()) {
         let start = Instant::now();
         body();
         let duration = start.elapsed();
@@ -57,12 +56,12 @@ impl Recorder {
     }
 
     /// A launch was recorded that the timer will time.
-    pub(crate) fn queue<P: Pod>(&mut self, launch: &Launch<'_, P>) {
+    pub(crate) fn queue(&mut self, launch: &Launch<'_, &[u8]>) {
         self.recording.get_or_insert_with(Instant::now);
         self.push(launch, Duration::ZERO, Duration::ZERO);
     }
 
-    fn push<P: Pod>(&mut self, launch: &Launch<'_, P>, start: Duration, duration: Duration) {
+    fn push(&mut self, launch: &Launch<'_, &[u8]>, start: Duration, duration: Duration) {
         if self.is_full() {
             self.profile.omitted += 1;
         } else {

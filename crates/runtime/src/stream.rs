@@ -48,6 +48,13 @@ impl Stream {
     /// [`Error::Aliased`] where a written buffer is bound twice, [`Error::NoShader`] and [`Error::TooLarge`] where the
     /// device takes fewer workgroups or smaller buffers ([`Device::pieces`]), and what the driver reports.
     pub fn launch<P: Pod>(&mut self, launch: &Launch<'_, P>) -> Result<()> {
+        let Launch { kernel, buffers, constants, workgroups, .. } = *launch;
+        let parameters = bytemuck::bytes_of(&launch.parameters);
+        self.launch_bytes(&Launch { kernel, parameters, buffers, constants, workgroups })
+    }
+
+    /// The same for parameters of any kind: compiled once, not for each of them.
+    fn launch_bytes(&mut self, launch: &Launch<'_, &[u8]>) -> Result<()> {
         check_aliases(launch)?;
         let device = self.device.clone();
         match device.gpu() {
@@ -103,7 +110,7 @@ impl Stream {
         }
     }
 
-    fn record<P: Pod>(&mut self, gpu: &Gpu, launch: &Launch<'_, P>) -> Result<()> {
+    fn record(&mut self, gpu: &Gpu, launch: &Launch<'_, &[u8]>) -> Result<()> {
         if launch.kernel.wgsl.is_none() {
             return Err(Error::NoShader(launch.kernel.name));
         }
@@ -135,7 +142,7 @@ impl Stream {
         }
         let pipeline = gpu.pipeline(launch.kernel, launch.constants);
         let bind_group = gpu.bind_group(launch.kernel, &pipeline, launch.buffers);
-        self.parameters.extend_from_slice(bytemuck::bytes_of(&launch.parameters));
+        self.parameters.extend_from_slice(launch.parameters);
         self.parameters.resize((self.recorded.len() + 1) * PARAMETER_STRIDE, 0);
         self.recorded.push(Recorded { pipeline, bind_group, workgroups: launch.workgroups });
         Ok(())
@@ -322,7 +329,7 @@ enum Read<T> {
     Done(Vec<T>),
 }
 
-fn check_aliases<P>(launch: &Launch<'_, P>) -> Result<()> {
+fn check_aliases(launch: &Launch<'_, &[u8]>) -> Result<()> {
     let kernel = launch.kernel;
     if launch.buffers.len() != kernel.bindings.len() {
         unreachable!("{} has {} bindings, not {}", kernel.name, kernel.bindings.len(), launch.buffers.len());
@@ -343,7 +350,7 @@ enum Guard<'a> {
     Write(RwLockWriteGuard<'a, Vec<u32>>),
 }
 
-fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
+fn run_on_cpu(launch: &Launch<'_, &[u8]>) {
     // No lock can wait: one stream, and no written buffer is bound twice.
     let mut guards: Vec<Guard<'_>> = launch
         .buffers
@@ -371,5 +378,5 @@ fn run_on_cpu<P: Pod>(launch: &Launch<'_, P>) {
         })
         .collect();
     let arguments = Arguments { bindings, constants: launch.constants };
-    (launch.kernel.cpu)(bytemuck::bytes_of(&launch.parameters), arguments);
+    (launch.kernel.cpu)(launch.parameters, arguments);
 }

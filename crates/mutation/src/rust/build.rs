@@ -46,12 +46,13 @@ pub fn build(root: &Path, sources: &Sources) -> Result<(Rewritten, Binaries, usi
     let mut dropped = BTreeSet::new();
     loop {
         let rewritten = rewrite(sources, &dropped)?;
-        let library = format!("{SOURCES}/lib.rs");
+        let [library, choice] = ["lib.rs", "mutant.rs"].map(|name| format!("{SOURCES}/{name}"));
         refresh(root, &workspace, |file| match rewritten.files.get(file) {
             None if file == library => Some(format!("{}\nmod mutant;\n", sources.files[file].text)),
+            None if file == choice => Some(CHOICE.to_owned()),
             rewritten => rewritten.cloned(),
         })?;
-        write(&workspace.join(SOURCES).join("mutant.rs"), CHOICE.as_bytes())?;
+        write(&workspace.join(&choice), CHOICE.as_bytes())?;
         let errors = match cargo(&workspace, Some(&folder.join("build")))? {
             Built::Binaries(binaries) => return Ok((rewritten, binaries, dropped.len())),
             Built::Errors(errors) => errors,

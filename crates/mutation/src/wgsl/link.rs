@@ -1,6 +1,6 @@
 //! The shaders as files, and as the build script of `kernels` links them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -73,21 +73,24 @@ impl Shaders {
     ///
     /// # Errors
     /// What the linker says.
-    pub fn link_one(&self, stem: &str) -> Result<String> {
+    pub fn link_one(&self, stem: &str) -> Result<Shader> {
         let mut resolver = VirtualResolver::new();
         for (file, text) in self.files() {
             let path = file.trim_start_matches("shaders/").trim_end_matches(".wgsl");
             resolver.add_module(linker::module(path), text.into());
         }
         let compiler = Wesl::new("").set_custom_resolver(resolver);
-        linker::link(compiler, stem).map_err(|error| anyhow!("{stem}: {error}"))
+        let linked = linker::link(compiler, stem).map_err(|error| anyhow!("{stem}: {error}"))?;
+        let files = linked.modules.iter().map(|module| format!("shaders/{}.wgsl", module.components.join("/")));
+        Ok(Shader { text: linked.to_string(), files: files.collect() })
     }
+}
 
-    /// The kernels whose linked shader has something of a file: those that do not link without it, or
-    /// link into something else.
-    pub fn users(&self, file: &str, linked: &Linked) -> Vec<String> {
-        let without = self.with(file, "");
-        let uses = |(stem, text): &(&String, &String)| !without.link_one(stem).is_ok_and(|other| other == **text);
-        linked.iter().filter(uses).map(|(stem, _)| stem.clone()).collect()
-    }
+/// A shader with what it imports.
+#[derive(Clone, Debug)]
+pub struct Shader {
+    /// Plain WGSL.
+    pub text: String,
+    /// The files that something of it is from, its own among them.
+    pub files: BTreeSet<String>,
 }

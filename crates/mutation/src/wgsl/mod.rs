@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-pub use link::{Shaders, validate};
+pub use link::{Shader, Shaders, validate};
 
 use crate::mutant::{Body, Means, Mutant};
 
@@ -22,7 +22,8 @@ pub fn mutants(shaders: &Shaders) -> Result<Vec<Mutant>> {
     let linked = shaders.link()?;
     let mut mutants = Vec::new();
     for (file, source) in shaders.files() {
-        let users = shaders.users(file, &linked);
+        let users = linked.iter().filter(|(_, shader)| shader.files.contains(file));
+        let users: Vec<_> = users.map(|(stem, _)| stem.clone()).collect();
         for edit in sites::edits(source) {
             let means = Means::Shader(edit.apply(source));
             mutants.push(Mutant::new(Body::Wgsl, file, source, &edit, users.clone(), means));
@@ -32,4 +33,4 @@ pub fn mutants(shaders: &Shaders) -> Result<Vec<Mutant>> {
 }
 
 /// The linked shaders of kernels by name.
-pub type Linked = BTreeMap<String, String>;
+pub type Linked = BTreeMap<String, Shader>;
