@@ -1,11 +1,13 @@
-// The gradient of attention, for adapters that run on a CPU and have subgroups of 8 or more: same contract,
-// bindings and formulas as attention_backward.wgsl, but no workgroup memory and no barriers.
+// The gradient of attention, for adapters that run on a CPU and have subgroups of 8 or more and integers of 64 bits: same
+// contract, bindings and formulas as attention_backward.wgsl, with a vec4 as two pairs of floats (shared/pairs.wgsl), but
+// no workgroup memory and no barriers.
 //
 // Tiling: an invocation has one token, first as a query, then as a key, and goes through the other tokens sixteen
 // at a time; their P and dS stay in registers. The lanes of a subgroup read the other tokens for each other. What
 // a token has summed up so far waits in `out`.
 // Launch: (ceil(tokens / 8), heads, batch) workgroups of 8.
 
+import package::shared::pairs::{pack, unpack};
 import package::shared::subgroup::{lower, upper, lower_scalars, upper_scalars};
 
 struct Parameters {
@@ -17,11 +19,11 @@ struct Parameters {
 const TILE = 16u;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> output: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec2<u64>>;
+@group(0) @binding(2) var<storage, read> output: array<vec2<u64>>;
 @group(0) @binding(3) var<storage, read> log_sum: array<f32>;
-@group(0) @binding(4) var<storage, read> upstream: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read> upstream: array<vec2<u64>>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec2<u64>>;
 
 // P of four pairs, of which one token is `first` to `first + 3`; zero beyond the last.
 fn weights(first: u32, scores: vec4f, log_sums: vec4f) -> vec4f {
@@ -59,7 +61,7 @@ fn main(
 
     var delta = 0.0;
     for (var d = 0u; d < quads; d++) {
-        delta += dot(upstream[g + d], output[g + d]);
+        delta += dot(unpack(upstream[g + d]), unpack(output[g + d]));
     }
     let own_sums = vec4f(log_sum[head_sums + token]);
     for (var first = 0u; first < tokens; first += TILE) {
@@ -75,12 +77,12 @@ fn main(
         var p2 = vec4f();
         var p3 = vec4f();
         for (var d = 0u; d < quads; d++) {
-            let left = qkv[q + d];
-            let above = upstream[g + d];
-            let key0 = qkv[k0 + d];
-            let key1 = qkv[k1 + d];
-            let value0 = qkv[k0 + width + d];
-            let value1 = qkv[k1 + width + d];
+            let left = unpack(qkv[q + d]);
+            let above = unpack(upstream[g + d]);
+            let key0 = unpack(qkv[k0 + d]);
+            let key1 = unpack(qkv[k1 + d]);
+            let value0 = unpack(qkv[k0 + width + d]);
+            let value1 = unpack(qkv[k1 + width + d]);
             s0 += left * lower(key0);
             s1 += left * upper(key0);
             s2 += left * lower(key1);
@@ -95,14 +97,14 @@ fn main(
         let d2 = gradients(weights(first + 8u, s2, own_sums), p2, vec4f(delta));
         let d3 = gradients(weights(first + 12u, s3, own_sums), p3, vec4f(delta));
         for (var d = 0u; d < quads; d++) {
-            let key0 = qkv[k0 + d];
-            let key1 = qkv[k1 + d];
+            let key0 = unpack(qkv[k0 + d]);
+            let key1 = unpack(qkv[k1 + d]);
             var sum = lower(key0) * d0 + upper(key0) * d1 + lower(key1) * d2 + upper(key1) * d3;
             if own < tokens {
                 if first > 0u {
-                    sum += out[q + d];
+                    sum += unpack(out[q + d]);
                 }
-                out[q + d] = sum;
+                out[q + d] = pack(sum);
             }
         }
     }
@@ -128,14 +130,14 @@ fn main(
         var p2 = vec4f();
         var p3 = vec4f();
         for (var d = 0u; d < quads; d++) {
-            let key = qkv[k + d];
-            let value = qkv[v + d];
-            let query0 = qkv[q0 + d];
-            let query1 = qkv[q1 + d];
-            let above0 = upstream[g0 + d];
-            let above1 = upstream[g1 + d];
-            delta0 += dot(above0, output[g0 + d]);
-            delta1 += dot(above1, output[g1 + d]);
+            let key = unpack(qkv[k + d]);
+            let value = unpack(qkv[v + d]);
+            let query0 = unpack(qkv[q0 + d]);
+            let query1 = unpack(qkv[q1 + d]);
+            let above0 = unpack(upstream[g0 + d]);
+            let above1 = unpack(upstream[g1 + d]);
+            delta0 += dot(above0, unpack(output[g0 + d]));
+            delta1 += dot(above1, unpack(output[g1 + d]));
             s0 += key * lower(query0);
             s1 += key * upper(query0);
             s2 += key * lower(query1);
@@ -154,19 +156,19 @@ fn main(
         let d2 = gradients(w2, p2, lower_scalars(delta1));
         let d3 = gradients(w3, p3, upper_scalars(delta1));
         for (var d = 0u; d < quads; d++) {
-            let query0 = qkv[q0 + d];
-            let query1 = qkv[q1 + d];
-            let above0 = upstream[g0 + d];
-            let above1 = upstream[g1 + d];
+            let query0 = unpack(qkv[q0 + d]);
+            let query1 = unpack(qkv[q1 + d]);
+            let above0 = unpack(upstream[g0 + d]);
+            let above1 = unpack(upstream[g1 + d]);
             var sum_k = lower(query0) * d0 + upper(query0) * d1 + lower(query1) * d2 + upper(query1) * d3;
             var sum_v = lower(above0) * w0 + upper(above0) * w1 + lower(above1) * w2 + upper(above1) * w3;
             if own < tokens {
                 if first > 0u {
-                    sum_k += out[k + d];
-                    sum_v += out[v + d];
+                    sum_k += unpack(out[k + d]);
+                    sum_v += unpack(out[v + d]);
                 }
-                out[k + d] = sum_k;
-                out[v + d] = sum_v;
+                out[k + d] = pack(sum_k);
+                out[v + d] = pack(sum_v);
             }
         }
     }

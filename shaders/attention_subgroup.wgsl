@@ -1,5 +1,6 @@
-// Softmax attention of every head, for adapters that run on a CPU and have subgroups of 8 or more: same contract
-// and bindings as attention.wgsl, but no workgroup memory and no barriers.
+// Softmax attention of every head, for adapters that run on a CPU and have subgroups of 8 or more and integers of 64 bits:
+// same contract and bindings as attention.wgsl, with a vec4 as two pairs of floats (shared/pairs.wgsl), but no workgroup
+// memory and no barriers.
 // head_dim is a multiple of 4.
 //
 // Tiling: an invocation has four queries, and goes through the keys 8 · EIGHTS at a time with the online softmax of
@@ -8,6 +9,7 @@
 // query has summed up so far waits in `out`.
 // Launch: (ceil(tokens / 32), heads, batch) workgroups of 8.
 
+import package::shared::pairs::{pack, unpack};
 import package::shared::subgroup::{lower, upper};
 
 struct Parameters {
@@ -23,8 +25,8 @@ override EIGHTS: u32 = 7u;
 const LOWEST = -3.4e38;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec2<u64>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec2<u64>>;
 @group(0) @binding(3) var<storage, read_write> log_sum: array<f32>;
 
 // A vec4 of each of the eight keys, or values, that this lane reads of a tile.
@@ -56,7 +58,7 @@ fn row(eight: u32, first: u32, stride: u32, column: u32) -> vec4f {
     if eight >= EIGHTS {
         return vec4f();
     }
-    return qkv[min(first + 8u * eight, parameters.tokens - 1u) * stride + column];
+    return unpack(qkv[min(first + 8u * eight, parameters.tokens - 1u) * stride + column]);
 }
 
 fn rows(first: u32, stride: u32, column: u32) -> Rows {
@@ -200,9 +202,9 @@ fn store(query: u32, i: u32, value: vec4f, softmax: Softmax, first_tile: bool, l
     }
     var sum = value;
     if !first_tile {
-        sum += out[i] * softmax.correction;
+        sum += unpack(out[i]) * softmax.correction;
     }
-    out[i] = sum / select(1.0, softmax.sum, last_tile);
+    out[i] = pack(sum / select(1.0, softmax.sum, last_tile));
 }
 
 fn store_log_sum(first: u32, query: u32, softmax: Softmax) {
@@ -241,10 +243,10 @@ fn main(
         var d = Tile();
         for (var i = 0u; i < quads; i++) {
             let keys = rows(first + lane, stride, head + width + i);
-            a = add_products(a, qkv[q.x + i], keys);
-            b = add_products(b, qkv[q.y + i], keys);
-            c = add_products(c, qkv[q.z + i], keys);
-            d = add_products(d, qkv[q.w + i], keys);
+            a = add_products(a, unpack(qkv[q.x + i]), keys);
+            b = add_products(b, unpack(qkv[q.y + i]), keys);
+            c = add_products(c, unpack(qkv[q.z + i]), keys);
+            d = add_products(d, unpack(qkv[q.w + i]), keys);
         }
         a = masked(a, scale, first);
         b = masked(b, scale, first);

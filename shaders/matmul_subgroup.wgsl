@@ -1,6 +1,7 @@
-// Matrix product with a fused epilogue, for adapters that run on a CPU and have subgroups of 8 or more: same
-// contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
-// or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round.
+// Matrix product with a fused epilogue, for adapters that run on a CPU and have subgroups of 8 or more and integers of 64
+// bits: same contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
+// or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round. A vec4
+// of A or B is read as two pairs of floats (shared/pairs.wgsl), which costs half.
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
 // Where A_TRANSPOSED it also sums the columns of a, (m), if `save` is 2: out gets them behind the product, the gradient of a
 // Linear's bias behind that of its weight, for no load more.
@@ -9,9 +10,13 @@
 // lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
 // Launch: (ceil(n / 64), ceil(m / 32)) workgroups of 16.
 
+import package::shared::pairs::unpack;
 import package::shared::product::{A_TRANSPOSED, B_TRANSPOSED, EPILOGUE, parameters};
-import package::shared::product_quads::{a, b, out, store};
+import package::shared::product_quads::{out, store};
 import package::shared::subgroup::{lower, upper};
+
+@group(0) @binding(1) var<storage, read> a: array<vec2<u64>>;
+@group(0) @binding(2) var<storage, read> b: array<vec2<u64>>;
 
 // Sums of four columns of a.
 fn store_sum(quad: u32, sum: vec4f) {
@@ -71,8 +76,8 @@ fn main(
         let quad = min(row / 4u + lane, stride - 1u);
         var sums = vec4f();
         for (var k = 0u; k < parameters.k; k++) {
-            let right = b[k * columns + within];
-            let left = a[k * stride + quad];
+            let right = unpack(b[k * columns + within]);
+            let left = unpack(a[k * stride + quad]);
             sums += left;
             c0 += outer(right, subgroupBroadcast(left, 0u));
             c1 += outer(right, subgroupBroadcast(left, 1u));
@@ -103,15 +108,25 @@ fn main(
             var block: mat4x4f;
             if B_TRANSPOSED {
                 let first = within * 4u * stride + k;
-                block = transpose(mat4x4f(b[first], b[first + stride], b[first + 2u * stride], b[first + 3u * stride]));
+                block = transpose(mat4x4f(
+                    unpack(b[first]),
+                    unpack(b[first + stride]),
+                    unpack(b[first + 2u * stride]),
+                    unpack(b[first + 3u * stride]),
+                ));
             } else {
                 let first = k * 4u * columns + within;
-                block = mat4x4f(b[first], b[first + columns], b[first + 2u * columns], b[first + 3u * columns]);
+                block = mat4x4f(
+                    unpack(b[first]),
+                    unpack(b[first + columns]),
+                    unpack(b[first + 2u * columns]),
+                    unpack(b[first + 3u * columns]),
+                );
             }
-            let a0 = a[r0 + k];
-            let a1 = a[r1 + k];
-            let a2 = a[r2 + k];
-            let a3 = a[r3 + k];
+            let a0 = unpack(a[r0 + k]);
+            let a1 = unpack(a[r1 + k]);
+            let a2 = unpack(a[r2 + k]);
+            let a3 = unpack(a[r3 + k]);
             c0 += block * lower(a0);
             c1 += block * upper(a0);
             c2 += block * lower(a1);

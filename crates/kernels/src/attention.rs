@@ -24,7 +24,7 @@ const BINDINGS: &[Binding] = &[Binding::read("qkv"), Binding::write("out"), Bind
 pub(crate) static KERNEL: Kernel =
     Kernel { name: "attention", wgsl: wgsl!("attention"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
-/// The variant for software adapters with subgroups.
+/// The variant for software adapters with subgroups and integers of 64 bits.
 pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
     name: "attention_subgroup",
     wgsl: wgsl!("attention_subgroup"),
@@ -52,7 +52,7 @@ impl Attention<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && shape::has_subgroups(stream) {
+        if shape::on_software(stream) && shape::shares_pairs(stream) {
             self.launch_subgroup(stream)
         } else {
             self.launch_portable(stream)
@@ -71,10 +71,11 @@ impl Attention<'_> {
     /// Checks the shapes and launches the kernel for subgroups, which takes any T.
     ///
     /// # Errors
-    /// As [`Attention::launch`], also where the adapter has no subgroups of 8 invocations or more.
+    /// As [`Attention::launch`], also where the adapter has no subgroups of 8 invocations or more, or no
+    /// integers of 64 bits.
     pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
         self.check(&SUBGROUP_KERNEL)?;
-        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
+        shape::expect_shared_pairs(&SUBGROUP_KERNEL, stream)?;
         // Tiles of as many keys as one another, 64 at most.
         let tokens = self.heads.tokens;
         let eights = tokens.div_ceil(tokens.div_ceil(64)).div_ceil(8);

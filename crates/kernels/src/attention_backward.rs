@@ -36,7 +36,7 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// The variant for software adapters with subgroups.
+/// The variant for software adapters with subgroups and integers of 64 bits.
 pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
     name: "attention_backward_subgroup",
     wgsl: wgsl!("attention_backward_subgroup"),
@@ -70,7 +70,7 @@ impl AttentionBackward<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && shape::has_subgroups(stream) {
+        if shape::on_software(stream) && shape::shares_pairs(stream) {
             self.launch_subgroup(stream)
         } else {
             self.launch_portable(stream)
@@ -89,10 +89,11 @@ impl AttentionBackward<'_> {
     /// Checks the shapes and launches the kernel for subgroups, which takes any T.
     ///
     /// # Errors
-    /// As [`AttentionBackward::launch`], also where the adapter has no subgroups of 8 invocations or more.
+    /// As [`AttentionBackward::launch`], also where the adapter has no subgroups of 8 invocations or more, or no
+    /// integers of 64 bits.
     pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
         self.check(&SUBGROUP_KERNEL)?;
-        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
+        shape::expect_shared_pairs(&SUBGROUP_KERNEL, stream)?;
         self.launch_kernel(stream, &SUBGROUP_KERNEL, self.heads.tokens.div_ceil(8), &[])
     }
 

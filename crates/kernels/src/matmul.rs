@@ -64,7 +64,7 @@ pub(crate) static COOPERATIVE_16_KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// The variant for software adapters with subgroups: a fourth of the loads.
+/// The variant for software adapters with subgroups and integers of 64 bits: an eighth of the loads.
 pub(crate) static SUBGROUP_KERNEL: Kernel =
     Kernel { name: "matmul_subgroup", wgsl: wgsl!("matmul_subgroup"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
@@ -134,7 +134,7 @@ pub enum Variant {
     /// `matmul_register`: tiles in registers, for adapters that run on a CPU. Takes n, and what
     /// lies along the rows of `a`, in multiples of 4.
     Register,
-    /// `matmul_subgroup`: as [`Variant::Register`], for adapters with subgroups of 8 or more.
+    /// `matmul_subgroup`: as [`Variant::Register`], for adapters with subgroups of 8 or more and integers of 64 bits.
     Subgroup,
     /// `matmul_wide`: more sums an invocation, for hardware GPUs. Takes the same shapes as [`Variant::Register`]. The CPU
     /// has no slices.
@@ -178,7 +178,7 @@ impl Variant {
         let (half, cpu) = (stream.device().half(), stream.device().adapter().is_none());
         match self {
             Variant::Portable | Variant::Register | Variant::Wide { .. } => true,
-            Variant::Subgroup => cpu || shape::has_subgroups(stream),
+            Variant::Subgroup => cpu || shape::shares_pairs(stream),
             Variant::Half => half.is_some(),
             Variant::Cooperative(size) => cpu || half.is_some_and(|half| half.matrices() == Some(size)),
         }
@@ -286,7 +286,9 @@ impl MatMul<'_> {
             Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
         };
         shape::ensure(kernel, variant.runs_on(stream), || match variant {
-            Variant::Subgroup => "the adapter has no subgroups of 8 invocations or more".into(),
+            Variant::Subgroup => {
+                "the adapter has no subgroups of 8 invocations or more, or no integers of 64 bits".into()
+            }
             _ => format!("{} was not opened for reduced precision, or has no such matrices", stream.device()),
         })?;
         shape::ensure(kernel, !variant.reads_vec4s() || self.has_rows_of_vec4s(), || {

@@ -91,3 +91,15 @@ pub(crate) fn dimension(kernel: &Kernel, name: &str, value: usize) -> Result<u32
     u32::try_from(value)
         .map_err(|_| Error::Shape { kernel: kernel.name, message: format!("{name} = {value} does not fit 32 bits") })
 }
+
+/// Whether a device runs kernels whose lanes read pairs of floats for each other: those for subgroups, with integers of
+/// 64 bits.
+pub(crate) fn shares_pairs(stream: &Stream) -> bool {
+    has_subgroups(stream) && has_wide_integers(stream)
+}
+
+/// Refuses a device on which lanes do not share pairs.
+pub(crate) fn expect_shared_pairs(kernel: &Kernel, stream: &Stream) -> Result<()> {
+    expect_subgroups(kernel, stream)?;
+    expect_wide_integers(kernel, stream)
+}

@@ -74,6 +74,15 @@ impl Bench {
         self.stream.device().adapter().is_none_or(|info| info.wide_integers)
     }
 
+    /// What the device lacks for kernels whose lanes read pairs of floats for each other, as their refusal has it.
+    pub fn missing_for_pairs(&self) -> Option<&'static str> {
+        match (self.has_subgroups(), self.has_wide_integers()) {
+            (false, _) => Some("subgroups of 8"),
+            (true, false) => Some("integers of 64 bits"),
+            (true, true) => None,
+        }
+    }
+
     /// A buffer with this data.
     pub fn upload<T: Pod>(&mut self, data: &[T]) -> Buffer {
         self.check_fences(Fence::is_last);

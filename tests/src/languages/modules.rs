@@ -32,7 +32,7 @@ pub enum Needs {
     Core,
     /// Subgroups, which browsers spell in another way than naga.
     Subgroups,
-    /// Integers of 64 bits, which browsers have none of.
+    /// Integers of 64 bits, which browsers have none of; some of these have subgroups too.
     WideIntegers,
     /// 16-bit floats.
     Half,
@@ -85,7 +85,7 @@ fn validated(kernel: &Kernel) -> (Module, ModuleInfo) {
         Needs::Core => Capabilities::empty(),
         Needs::Subgroups => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
-        Needs::WideIntegers => Capabilities::SHADER_INT64,
+        Needs::WideIntegers => Capabilities::SHADER_INT64 | Capabilities::SUBGROUP,
         Needs::Matrices => Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
     };
     let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module);

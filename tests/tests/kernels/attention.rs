@@ -178,8 +178,8 @@ pub fn attention_subgroup() {
     for_kernel("attention_subgroup", |bench| {
         let (heads, [qkv, out, log_sum]) = one_head(bench, 1);
         let launched = Attention { qkv: &qkv, out: &out, log_sum: &log_sum, heads }.launch_subgroup(&mut bench.stream);
-        if !bench.has_subgroups() {
-            return expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+        if let Some(missing) = bench.missing_for_pairs() {
+            return expect_refusal(launched, "an adapter whose lanes share no pairs", &[missing]);
         }
         launched.unwrap();
         attention_values(bench, SUBGROUP);
@@ -278,8 +278,8 @@ pub fn attention_backward_subgroup() {
         let launch =
             AttentionBackward { qkv: &qkv, output: &output, log_sum: &log_sum, upstream: &upstream, out: &out, heads };
         let launched = launch.launch_subgroup(&mut bench.stream);
-        if !bench.has_subgroups() {
-            return expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+        if let Some(missing) = bench.missing_for_pairs() {
+            return expect_refusal(launched, "an adapter whose lanes share no pairs", &[missing]);
         }
         launched.unwrap();
         attention_backward_values(bench, SUBGROUP);

@@ -105,7 +105,7 @@ fn variants_are_chosen_by_the_kind_of_device() {
     const VECTORS: [usize; 3] = [64, 32, 16];
     const ODD: [usize; 3] = [64, 33, 16];
     on_each_device(|bench| {
-        let subgroups = bench.has_subgroups();
+        let subgroups = bench.missing_for_pairs().is_none();
         let of_vectors = chosen(&mut bench.stream, VECTORS, Layout::Plain, false);
         assert_eq!(chosen(&mut bench.stream, ODD, Layout::Plain, false), Variant::Portable);
         let Some(adapter) = bench.stream.device().adapter() else {

@@ -23,12 +23,11 @@ fn capabilities(needs: Needs) -> naga::FastHashSet<spv::Capability> {
     use spv::Capability::*;
     let half = [Shader, Float16, StorageBuffer16BitAccess, UniformAndStorageBuffer16BitAccess];
     let matrices = [CooperativeMatrixKHR, VulkanMemoryModel, VulkanMemoryModelDeviceScope, GroupNonUniform];
+    let subgroups = [Shader, GroupNonUniform, GroupNonUniformArithmetic, GroupNonUniformShuffle];
     match needs {
         Needs::Core => [Shader].into_iter().collect(),
-        Needs::Subgroups => {
-            [Shader, GroupNonUniform, GroupNonUniformArithmetic, GroupNonUniformShuffle].into_iter().collect()
-        }
-        Needs::WideIntegers => [Shader, Int64].into_iter().collect(),
+        Needs::Subgroups => subgroups.into_iter().collect(),
+        Needs::WideIntegers => subgroups.into_iter().chain([Int64]).collect(),
         Needs::Half => half.into_iter().collect(),
         Needs::Matrices => half.into_iter().chain(matrices).collect(),
     }

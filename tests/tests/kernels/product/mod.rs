@@ -145,17 +145,17 @@ pub fn matmul_wide() {
 #[test]
 pub fn matmul_subgroup() {
     for_kernel("matmul_subgroup", |bench| {
-        if bench.has_subgroups() {
+        let Some(missing) = bench.missing_for_pairs() else {
             matmul_of_vec4s(bench, Variant::Subgroup);
             cases_together(bench, |backward, stream| backward.launch_variant(stream, Variant::Subgroup));
             return;
-        }
+        };
         let x = bench.output(16);
         let out = bench.output(16);
         let (layout, [m, n, k]) = (Layout::Plain, [4, 4, 4]);
         let launched = MatMul { a: &x, b: &x, out: &out, layout, m, n, k, epilogue: Epilogue::Overwrite }
             .launch_variant(&mut bench.stream, Variant::Subgroup);
-        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+        expect_refusal(launched, "an adapter whose lanes share no pairs", &[missing]);
     });
 }
 
