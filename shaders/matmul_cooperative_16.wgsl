@@ -1,7 +1,8 @@
 // Matrix product of operands rounded to 16 bits, accumulated in 32, by the matrix units of the adapter:
 // same contract and bindings as matmul.wgsl, whose operands are f32 in memory here too. Needs
 // 16-bit floats, subgroups, and cooperative matrices of 16 × 16 f16 that add up in f32; the file for
-// the other size differs in the size alone. An operand beyond ±65504 is taken for an infinity.
+// the other size differs in their type alone; what depends on no type is in shared/cooperative.wgsl. An operand
+// beyond ±65504 is taken for an infinity.
 //
 // Tiling: a workgroup of 128 makes a tile of 4 × 4 matrices of out, a subgroup a block of 2 × 2 of them
 // in four named accumulators, in as many rounds as there are too few subgroups for four blocks. A step
