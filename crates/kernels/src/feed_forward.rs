@@ -2,7 +2,7 @@
 
 use runtime::{Arguments, Binding, Buffer, Half, Kernel, Launch, MatrixUnit, Result, Stream};
 
-use crate::cpu::bfloat16::Parts;
+use crate::cpu::bfloat16::Unit;
 use crate::cpu::feed_forward::{FeedForward as Layers, InPanels};
 use crate::cpu::gemm::Into;
 use crate::cpu::product::{Destination, Finish};
@@ -45,8 +45,8 @@ pub(crate) static HALF_KERNEL: Kernel =
 
 /// out = residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), with one gate for all the tokens of an item.
 ///
-/// What is between the layers never reaches memory, where on a GPU two [`crate::MatMul`] write and read it. A matrix unit makes
-/// it again for the gradient, sooner than it would be read; without one, what GELU is given is kept.
+/// What is between the layers never reaches memory, where on a GPU two [`crate::MatMul`] write and read it. What multiplies
+/// bfloat16 makes it again for the gradient, sooner than it would be read; without that, what GELU is given is kept.
 #[derive(Debug)]
 pub struct FeedForward<'a> {
     /// (B · T, in)
@@ -79,9 +79,10 @@ impl FeedForward<'_> {
         stream.device().adapter().is_none()
     }
 
-    /// Whether the backward pass makes again what GELU is given, and nothing is kept for it: on a CPU with a [`MatrixUnit`].
+    /// Whether the backward pass makes again what GELU is given, and nothing is kept for it: on a CPU that multiplies bfloat16,
+    /// because operands are rounded to it, or, with a [`MatrixUnit`], always.
     pub fn makes_again(stream: &Stream) -> bool {
-        Self::runs_on(stream) && MatrixUnit::get().is_some()
+        Self::runs_on(stream) && (MatrixUnit::get().is_some() || stream.device().half().is_some())
     }
 
     /// Checks the shapes and launches the kernel: with operands rounded on a device that was opened for reduced precision.
@@ -106,7 +107,7 @@ impl FeedForward<'_> {
         }
         if let Some(before_gelu) = self.before_gelu {
             shape::ensure(kernel, !Self::makes_again(stream), || {
-                "what GELU is given is not kept on a matrix unit".into()
+                "what GELU is given is not kept where products are of bfloat16".into()
             })?;
             shape::expect(kernel, "before_gelu", before_gelu, &[rows, hidden])?;
         }
@@ -148,20 +149,16 @@ pub(crate) fn of_precision(stream: &Stream, single: &'static Kernel, half: &'sta
     Ok(if stream.device().half() == Some(Half::Bfloat16) { half } else { single })
 }
 
-/// The unit that reduced precision needs, and a gradient from nothing kept.
-pub(crate) fn unit() -> MatrixUnit {
-    MatrixUnit::get().unwrap_or_else(|| unreachable!("launched on a CPU without a matrix unit"))
-}
-
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, MatrixUnit::get().map(|unit| (unit, Parts::Three)));
+    run(parameters, arguments, Unit::exact());
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Some((unit(), Parts::One)));
+    let Some(unit) = Unit::rounding() else { unreachable!("launched on a CPU that multiplies no bfloat16") };
+    run(parameters, arguments, Some(unit));
 }
 
-fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Parts)>) {
+fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<Unit>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [x, weight_1, bias_1, weight_2, bias_2, residual, modulation, out, saved, before_gelu] = arguments.take();
     let (out_width, tokens) = (parameters.out_width as usize, parameters.tokens as usize);
@@ -187,8 +184,8 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Pa
     // What is gated goes where it is wanted.
     let (product, beside) = if save { (saved.write(), out.write()) } else { (out.write(), &mut [][..]) };
     let to = Destination { out: product, into: Into::Overwrite, finish: Some(finish), beside };
-    if let Some((unit, parts)) = unit {
-        return bfloat16::feed_forward::forward(Layers { unit, parts, widths, x, weights, bias }, to);
+    if let Some(unit) = unit {
+        return bfloat16::feed_forward::forward(Layers { unit, widths, x, weights, bias }, to);
     }
     let before_gelu = if parameters.keep != 0 { before_gelu.write() } else { &mut [][..] };
     InPanels { widths, x, weights, bias, before_gelu }.forward(to);

@@ -2,11 +2,11 @@
 
 use runtime::{Arguments, Binding, Buffer, Kernel, Launch, Result, Stream};
 
-use crate::cpu::bfloat16::Parts;
+use crate::cpu::bfloat16::Unit;
 use crate::cpu::feed_forward::{FeedForward as Layers, Gradients, Kept, SLICE, slices};
 use crate::cpu::gemm::Into;
 use crate::cpu::{bfloat16, parallel};
-use crate::feed_forward::{of_precision, unit};
+use crate::feed_forward::of_precision;
 use crate::{ColumnSum, FeedForward, shape};
 
 parameters! {
@@ -41,8 +41,8 @@ pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "feed_forward_backward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// From the gradient at y = gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂ to those of x, of the weights and of the biases.
-/// What is between the layers, and its gradient, stays in cache, a few rows at a time. A matrix unit makes x · weight₁ᵀ again,
-/// sooner than it would read it; without one, what GELU was given has to be kept.
+/// What is between the layers, and its gradient, stays in cache, a few rows at a time. What multiplies bfloat16 makes
+/// x · weight₁ᵀ again, sooner than it would read it; without that, what GELU was given has to be kept.
 #[derive(Debug)]
 pub struct FeedForwardBackward<'a> {
     /// (rows, in)
@@ -77,7 +77,7 @@ impl FeedForwardBackward<'_> {
         let kernel = of_precision(stream, &KERNEL, &HALF_KERNEL)?;
         let kernel = if self.before_gelu.is_some() { &KERNEL } else { kernel };
         shape::ensure(kernel, self.before_gelu.is_some() || FeedForward::makes_again(stream), || {
-            format!("{} has no matrix unit that would make again what GELU was given", stream.device())
+            format!("{} does not make again what GELU was given", stream.device())
         })?;
         let (rows, [width, hidden, out_width]) = (self.rows, self.widths);
         shape::expect(kernel, "x", self.x, &[rows, width])?;
@@ -128,14 +128,14 @@ impl FeedForwardBackward<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Parts::Three);
+    run(parameters, arguments, Unit::exact());
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Parts::One);
+    run(parameters, arguments, Unit::rounding());
 }
 
-fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
+fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<Unit>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let [x, weight_1, bias_1, weight_2, before_gelu, upstream, out_x, of_weight_1, of_bias_1, of_weight_2, of_bias_2] =
         arguments.take();
@@ -148,9 +148,9 @@ fn run(parameters: &[u8], arguments: Arguments<'_>, parts: Parts) {
         biases: [of_bias_1.write(), of_bias_2.write()],
     };
     if parameters.kept != 0 {
-        Kept { widths, x, weights, before_gelu: before_gelu.read(), upstream }.backward(gradients);
-    } else {
-        let layers = Layers { unit: unit(), parts, widths, x, weights, bias: bias_1.read() };
-        bfloat16::feed_forward::backward(layers, upstream, gradients);
+        return Kept { widths, x, weights, before_gelu: before_gelu.read(), upstream }.backward(gradients);
     }
+    let Some(unit) = unit else { unreachable!("launched without what is kept on a CPU that does not make it again") };
+    let layers = Layers { unit, widths, x, weights, bias: bias_1.read() };
+    bfloat16::feed_forward::backward(layers, upstream, gradients);
 }

@@ -1,10 +1,10 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Error, Kernel, Launch, MatrixSize, MatrixUnit, Result, Stream};
+use runtime::{Arguments, Binding, Buffer, Error, Kernel, Launch, MatrixSize, Result, Stream};
 
 use crate::column_sum::{ColumnSum, column_sums};
-use crate::cpu::bfloat16::Parts;
+use crate::cpu::bfloat16::Unit;
 use crate::cpu::gemm::{Into, Strided};
 use crate::cpu::product::{Destination, Finish, product};
 use crate::cpu::{math, parallel, sum};
@@ -42,7 +42,7 @@ pub(crate) static KERNEL: Kernel =
 pub(crate) static REGISTER_KERNEL: Kernel =
     Kernel { name: "matmul_register", wgsl: wgsl!("matmul_register"), parameters: FIELDS, bindings: BINDINGS, cpu };
 
-/// Operands rounded to 16 bits: to f16 in the tiles of the portable kernel, to bfloat16 on the CPU's matrix unit.
+/// Operands rounded to 16 bits: to f16 in the tiles of the portable kernel, to bfloat16 on the CPU.
 pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "matmul_f16", wgsl: wgsl!("matmul_f16"), parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
@@ -146,7 +146,7 @@ pub enum Variant {
         slices: usize,
     },
     /// `matmul_f16`: operands rounded to 16 bits, any shape, for devices with a [`Half`](runtime::Half): to f16 on an adapter, to
-    /// bfloat16 on the CPU, whose matrix unit also takes numbers below the least normal one, 2^-126, for zero.
+    /// bfloat16 on the CPU, which also takes numbers below the least normal one, 2^-126, for zero.
     Half,
     /// `matmul_cooperative_8` or `_16`: operands rounded to 16 bits, any shape, for devices whose [`Half`](runtime::Half)
     /// has matrices of this size.
@@ -382,16 +382,16 @@ impl MatMul<'_> {
 }
 
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, MatrixUnit::get().map(|unit| (unit, Parts::Three)));
+    run(parameters, arguments, Unit::exact());
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    let Some(unit) = MatrixUnit::get() else { unreachable!("launched on a CPU without a matrix unit") };
-    run(parameters, arguments, Some((unit, Parts::One)));
+    let Some(unit) = Unit::rounding() else { unreachable!("launched on a CPU that multiplies no bfloat16") };
+    run(parameters, arguments, Some(unit));
 }
 
 /// The product, as [`product`] is told to make it, and the epilogue.
-fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<(MatrixUnit, Parts)>) {
+fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<Unit>) {
     let parameters: Parameters = parallel::parameters(parameters);
     let epilogue = arguments.constant("EPILOGUE") as u32;
     let (a_transposed, b_transposed) =

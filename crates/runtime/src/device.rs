@@ -33,7 +33,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::NoAdapter`] where no adapter fits, [`Error::Open`] where it cannot be opened,
-    /// [`Error::NoHalf`] or [`Error::NoMatrixUnit`] where [`DeviceOptions::half`] asks for what it lacks, and
+    /// [`Error::NoHalf`] or [`Error::NoBfloat16`] where [`DeviceOptions::half`] asks for what it lacks, and
     /// [`Error::CannotWait`] in a browser unless they mean the CPU.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         wait(Self::open_async(options))?

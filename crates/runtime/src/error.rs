@@ -23,9 +23,11 @@ pub enum Error {
     /// Reduced precision was asked for where there is none.
     #[error("--precision half needs 16-bit floats, which {0} does not have; leave it out, or choose another --adapter")]
     NoHalf(String),
-    /// Reduced precision was asked for on a CPU that has no [`crate::MatrixUnit`].
-    #[error("--precision half on the CPU needs a matrix unit for bfloat16 (Intel's AMX, under Linux); leave it out")]
-    NoMatrixUnit,
+    /// Reduced precision was asked for on a CPU that has no [`crate::VectorUnit`].
+    #[error(
+        "--precision half on the CPU needs one that multiplies bfloat16 (AVX-512 with BF16, as AMD's have from Zen 4 on); leave it out"
+    )]
+    NoBfloat16,
     /// A kernel was given shapes that do not fit together.
     #[error("{kernel}: {message}")]
     Shape {

@@ -1,6 +1,6 @@
 //! What a device has for kernels that round their operands to 16 bits.
 
-use crate::{AdapterInfo, Error, MatrixUnit, Result};
+use crate::{AdapterInfo, Error, Result, VectorUnit};
 
 /// The 16-bit floats of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Half {
         /// The larger square matrices of f16 that its matrix units multiply and add up in f32, if it has any.
         matrices: Option<MatrixSize>,
     },
-    /// bfloat16, on a CPU with a [`MatrixUnit`]: 8 bits of precision, and the range of f32.
+    /// bfloat16, on a CPU with a [`VectorUnit`] for it, or a [`crate::MatrixUnit`] too: 8 bits of precision, and the range of f32.
     Bfloat16,
 }
 
@@ -27,9 +27,9 @@ impl Half {
     /// What the CPU has.
     ///
     /// # Errors
-    /// [`Error::NoMatrixUnit`] where it has none.
+    /// [`Error::NoBfloat16`] where it has none.
     pub(crate) fn of_cpu() -> Result<Self> {
-        MatrixUnit::get().map(|_| Half::Bfloat16).ok_or(Error::NoMatrixUnit)
+        VectorUnit::get().map(|_| Half::Bfloat16).ok_or(Error::NoBfloat16)
     }
 
     /// What the adapter has.

@@ -60,6 +60,7 @@ mod stream;
 mod submission;
 mod timer;
 mod tuning;
+mod vector_unit;
 mod waiting;
 
 pub use adapter::{AdapterInfo, Backend, DeviceChoice, DeviceOptions, list_adapters};
@@ -73,4 +74,5 @@ pub use profile::{Activity, HostSpan, KernelSpan, Profile, Value};
 pub use shader::{Replacement, ShaderCode, Shaders};
 pub use stream::Stream;
 pub use tuning::TuningKey;
+pub use vector_unit::VectorUnit;
 pub use waiting::wait;

@@ -1,7 +1,9 @@
 //! The bfloat16 matrix unit of the CPU: Intel's AMX, for which Linux has to be asked.
 
-/// Proof that this process may use the CPU's matrix unit (AMX with bfloat16), and AVX-512 with its conversions to
-/// bfloat16, which every CPU with the former has. There is none on other targets than Linux on x86-64.
+use crate::VectorUnit;
+
+/// Proof that this process may use the CPU's matrix unit (AMX with bfloat16), and its [`VectorUnit`], which every CPU with
+/// the former has. There is none on other targets than Linux on x86-64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatrixUnit(Unit);
 
@@ -9,7 +11,12 @@ impl MatrixUnit {
     /// The unit, if there is one and the system lets this process use it; asked once.
     pub fn get() -> Option<Self> {
         static UNIT: std::sync::OnceLock<Option<MatrixUnit>> = std::sync::OnceLock::new();
-        *UNIT.get_or_init(|| detect().map(Self))
+        *UNIT.get_or_init(|| VectorUnit::get().and_then(detect).map(Self))
+    }
+
+    /// The vectors that round what it multiplies.
+    pub fn vectors(self) -> VectorUnit {
+        self.0.vectors()
     }
 }
 
@@ -18,23 +25,27 @@ use linux::{Unit, detect};
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod linux {
-    use std::arch::is_x86_feature_detected;
     use std::arch::x86_64::{__cpuid, __cpuid_count};
 
+    use crate::VectorUnit;
+
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) struct Unit;
+    pub(super) struct Unit(VectorUnit);
+
+    impl Unit {
+        pub(super) fn vectors(self) -> VectorUnit {
+            self.0
+        }
+    }
 
     /// Bits of EDX in leaf 7 of CPUID: AMX-BF16 and AMX-TILE.
     const BFLOAT16_AND_TILES: u32 = 1 << 22 | 1 << 24;
 
-    pub(super) fn detect() -> Option<Unit> {
+    pub(super) fn detect(vectors: VectorUnit) -> Option<Unit> {
         #[allow(unsafe_code, unused_unsafe)] // CPUID became safe to ask after Rust 1.89
         // SAFETY: every x86-64 CPU has the instruction.
         let features = unsafe { if __cpuid(0).eax < 7 { 0 } else { __cpuid_count(7, 0).edx } };
-        let conversions = is_x86_feature_detected!("avx512bf16")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512f");
-        (conversions && features & BFLOAT16_AND_TILES == BFLOAT16_AND_TILES && permitted()).then_some(Unit)
+        (features & BFLOAT16_AND_TILES == BFLOAT16_AND_TILES && permitted()).then_some(Unit(vectors))
     }
 
     /// Asks for the tiles' 8 KiB of state, for all threads of this process; Linux gives it since 5.16.
@@ -54,11 +65,19 @@ use elsewhere::{Unit, detect};
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod elsewhere {
+    use crate::VectorUnit;
+
     /// There is none.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum Unit {}
 
-    pub(super) fn detect() -> Option<Unit> {
+    impl Unit {
+        pub(super) fn vectors(self) -> VectorUnit {
+            match self {}
+        }
+    }
+
+    pub(super) fn detect(_: VectorUnit) -> Option<Unit> {
         None
     }
 }

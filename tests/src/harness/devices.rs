@@ -82,9 +82,9 @@ pub fn half_devices(matrices: Option<MatrixSize>) -> Vec<Device> {
     {
         match Device::open(&DeviceOptions { half: true, ..DeviceOptions::cpu() }) {
             Ok(cpu) => devices[place] = cpu,
-            Err(Error::NoMatrixUnit) => {
+            Err(Error::NoBfloat16) => {
                 devices.remove(place);
-                report_lack("the CPU has no matrix unit for bfloat16");
+                report_lack("the CPU multiplies no bfloat16");
             }
             Err(error) => panic!("the CPU does not open for reduced precision: {error}"),
         }

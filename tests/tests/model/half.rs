@@ -2,7 +2,7 @@
 
 use dit::{Config, Dit, FlowPath, Variant};
 use flow::{SampleOptions, sample};
-use runtime::{Device, DeviceOptions, Error, Half, MatrixUnit};
+use runtime::{Device, DeviceOptions, Error, Half, VectorUnit};
 use tests::harness::half_devices;
 
 use crate::determinism::difference;
@@ -77,13 +77,13 @@ fn training_is_near_that_of_f32() {
     }
 }
 
-/// A CPU opens for reduced precision where it has a matrix unit, and says what is missing where it has none.
+/// A CPU opens for reduced precision where it multiplies bfloat16, and says what is missing where it has none.
 #[test]
-fn the_cpu_needs_a_matrix_unit() {
+fn the_cpu_needs_bfloat16() {
     let opened = Device::open(&DeviceOptions { half: true, ..DeviceOptions::cpu() });
-    match (MatrixUnit::get(), opened) {
+    match (VectorUnit::get(), opened) {
         (Some(_), Ok(device)) => assert_eq!(device.half(), Some(Half::Bfloat16)),
-        (None, Err(error @ Error::NoMatrixUnit)) => assert!(error.to_string().contains("AMX"), "{error}"),
+        (None, Err(error @ Error::NoBfloat16)) => assert!(error.to_string().contains("AVX-512"), "{error}"),
         (unit, opened) => panic!("{unit:?} and {opened:?}"),
     }
 }

@@ -1,33 +1,31 @@
-//! Two linear layers around GELU: what the matrix unit is told of them, and what is done without one.
+//! Two linear layers around GELU: what a unit for bfloat16 is told of them, and what is done without one.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
-use runtime::MatrixUnit;
 
-use super::bfloat16::Parts;
+use super::bfloat16::Unit;
 use super::gemm::{Into, Strided};
 use super::panels::{BLOCK, PACKED, Packing, Panels};
 use super::product::Destination;
 use super::scratch::{lend, take, with_scratch};
 use super::{math, sum};
 
-/// Rows whose gradients are summed up together, by one task of the matrix unit's, and at least without one. At the rows of
+/// Rows whose gradients are summed up together, by one task of a unit's, and at least without one. At the rows of
 /// a batch of images it divides the work evenly among few threads, and the sums stay a small part of what is read and written.
 pub(crate) const SLICE: usize = 256;
 
-/// Slices that there are at most without a matrix unit: more would cost more, in sums over them, than they would bring to
+/// Slices that there are at most without a unit: more would cost more, in sums over them, than they would bring to
 /// many threads, which share the products of a slice.
 const MAX_SLICES: usize = 8;
 
-/// Rows whose gradients a task makes at a time without a matrix unit: two panels of so many rows stay in the nearest cache.
+/// Rows whose gradients a task makes at a time without a unit: two panels of so many rows stay in the nearest cache.
 const ROWS: usize = 3 * BLOCK;
 
 /// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ. No dimension is zero.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), allow(dead_code))] // read where there are such units
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // read where there are such units
 pub(crate) struct FeedForward<'a> {
-    pub(crate) unit: MatrixUnit,
-    pub(crate) parts: Parts,
+    pub(crate) unit: Unit,
     /// Columns of x, between the layers, and of the result.
     pub(crate) widths: [usize; 3],
     /// (rows, in)
@@ -38,7 +36,7 @@ pub(crate) struct FeedForward<'a> {
     pub(crate) bias: &'a [f32],
 }
 
-/// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ without a matrix unit. No dimension is zero.
+/// gelu(x · weight₁ᵀ + bias) · weight₂ᵀ without a unit. No dimension is zero.
 pub(crate) struct InPanels<'a> {
     /// Columns of x, between the layers, and of the result.
     pub(crate) widths: [usize; 3],

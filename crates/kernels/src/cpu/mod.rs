@@ -1,8 +1,8 @@
 //! What CPU bodies share.
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod bfloat16;
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[cfg(not(target_arch = "x86_64"))]
 #[path = "bfloat16/elsewhere.rs"]
 pub(crate) mod bfloat16;
 pub(crate) mod feed_forward;

@@ -6,9 +6,8 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::iter::Either;
 use rayon::prelude::*;
-use runtime::MatrixUnit;
 
-use super::bfloat16::{self, Parts};
+use super::bfloat16::{self, Unit};
 use super::gemm::{Into, Strided, Threads, gemm};
 use super::panels::{BLOCK, PACKED, Panels};
 use super::parallel;
@@ -110,19 +109,13 @@ fn pieces(slice: &mut [f32], len: usize, count: usize) -> impl IndexedParallelIt
     }
 }
 
-/// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major; on the matrix unit, from operands in these
-/// parts, if there is one. No dimension is zero.
-pub(crate) fn product(
-    unit: Option<(MatrixUnit, Parts)>,
-    sizes: [usize; 3],
-    a: Strided<'_>,
-    b: Strided<'_>,
-    to: Destination<'_>,
-) {
+/// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major; by a unit for bfloat16, if one is
+/// given. No dimension is zero.
+pub(crate) fn product(unit: Option<Unit>, sizes: [usize; 3], a: Strided<'_>, b: Strided<'_>, to: Destination<'_>) {
     let [m, k, n] = sizes;
     assert!(to.out.len() == m * n, "a product does not fill its slice");
-    if let Some((unit, parts)) = unit {
-        return bfloat16::product(unit, parts, sizes, a, b, to);
+    if let Some(unit) = unit {
+        return bfloat16::product(unit, sizes, a, b, to);
     }
     if m >= PANEL_ROWS && n >= MIN_COLUMNS && a.column_stride == 1 {
         return by_panels(sizes, a, b, to);
@@ -218,9 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn each_row_is_finished_once_with_and_without_a_matrix_unit() {
-        let units = [Parts::One, Parts::Three].map(|parts| MatrixUnit::get().map(|unit| (unit, parts)));
-        for unit in [None].into_iter().chain(units) {
+    fn each_row_is_finished_once_with_and_without_a_unit() {
+        for unit in [None, Unit::rounding(), Unit::exact()] {
             for ([m, k, n], save) in SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
                 let (a, b) = (whole(m * k, 7), whole(k * n, 3));
                 let (a, b) = (Strided::new(&a, k), Strided::new(&b, n));

@@ -1,26 +1,24 @@
-//! Where no matrix unit is programmed for.
-
-use runtime::MatrixUnit;
+//! Where nothing is programmed that multiplies bfloat16.
 
 use super::gemm::Strided;
 use super::product::Destination;
 
-/// What operands are made of.
+/// There is none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Parts {
-    One,
-    Three,
+pub(crate) enum Unit {}
+
+impl Unit {
+    pub(crate) fn exact() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn rounding() -> Option<Self> {
+        None
+    }
 }
 
-pub(crate) fn product(
-    unit: MatrixUnit,
-    parts: Parts,
-    _: [usize; 3],
-    _: Strided<'_>,
-    _: Strided<'_>,
-    _: Destination<'_>,
-) {
-    unreachable!("{unit:?} is of no use on this target, for {parts:?}");
+pub(crate) fn product(unit: Unit, _: [usize; 3], _: Strided<'_>, _: Strided<'_>, _: Destination<'_>) {
+    match unit {}
 }
 
 pub(crate) mod feed_forward {
@@ -28,10 +26,10 @@ pub(crate) mod feed_forward {
     use crate::cpu::feed_forward::{FeedForward, Gradients};
 
     pub(crate) fn forward(layers: FeedForward<'_>, _: Destination<'_>) {
-        unreachable!("{:?} is of no use on this target", layers.unit);
+        match layers.unit {}
     }
 
     pub(crate) fn backward(layers: FeedForward<'_>, _: &[f32], _: Gradients<'_>) {
-        unreachable!("{:?} is of no use on this target", layers.unit);
+        match layers.unit {}
     }
 }

@@ -1,7 +1,7 @@
-//! Two linear layers around GELU on the matrix unit, a few rows at a time: what is between the layers stays in cache,
+//! Two linear layers around GELU in bfloat16, a few rows at a time: what is between the layers stays in cache,
 //! and the gradient makes it again.
 //!
-//! The unit takes most of a microsecond to start after other work, so that all that a step multiplies is packed first.
+//! The matrix unit takes most of a microsecond to start after other work, so that all that a step multiplies is packed first.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::pack::{Side, pack};
-use super::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
+use super::tile::{BLOCK, Blocks, DEPTH, Packed, Tile};
 use super::{LEFT, RIGHT, Rows, block_of, multiply_block};
 use crate::cpu::feed_forward::{FeedForward, Gradients, SLICE};
 use crate::cpu::gemm::{Into, Strided};
@@ -56,7 +56,7 @@ impl<'a> Lines<'a> {
 impl FeedForward<'_> {
     /// Tiles of a block of lines with this many elements.
     fn tiles(&self, inner: usize) -> usize {
-        inner.div_ceil(DEPTH) * self.parts.tiles()
+        inner.div_ceil(DEPTH) * self.unit.parts().tiles()
     }
 
     fn tiles_of(&self, lines: usize, inner: usize) -> usize {
@@ -66,7 +66,7 @@ impl FeedForward<'_> {
     fn pack<'a>(&self, lines: Lines<'_>, side: Side, tiles: &'a mut [Tile]) -> &'a [Tile] {
         let Lines { x, lines, inner } = lines;
         for (block, tiles) in tiles.chunks_exact_mut(self.tiles(inner)).enumerate() {
-            pack(self.unit, self.parts, x, side, block_of(block, lines), 0..inner, tiles);
+            pack(self.unit, x, side, block_of(block, lines), 0..inner, tiles);
         }
         tiles
     }
@@ -76,7 +76,7 @@ impl FeedForward<'_> {
     #[allow(clippy::too_many_arguments)] // a product has two operands, three sizes and a destination
     fn multiply(
         &self,
-        tiles: &Tiles,
+        blocks: &Blocks,
         inner: usize,
         left: &[Tile],
         right: &[Tile],
@@ -86,9 +86,9 @@ impl FeedForward<'_> {
     ) {
         for (block, left) in left.chunks_exact(self.tiles(inner)).enumerate() {
             let rows = block_of(block, rows);
-            let left = Packed { tiles: left, parts: self.parts };
+            let left = Packed { tiles: left, parts: self.unit.parts() };
             let to = Rows { out: &mut out[rows.start * stride..], rows: rows.len(), columns, stride };
-            multiply_block(tiles, left, right, to, into, |_| ());
+            multiply_block(blocks, left, right, to, into, |_| ());
         }
     }
 }
@@ -108,22 +108,22 @@ pub(crate) fn forward(layers: FeedForward<'_>, to: Destination<'_>) {
             let blocks = right.par_chunks_exact_mut(layers.tiles(lines.inner)).enumerate();
             blocks.for_each(|(block, right)| {
                 let block = block_of(block, lines.lines);
-                pack(layers.unit, layers.parts, lines.x, Side::Right, block, 0..lines.inner, right);
+                pack(layers.unit, lines.x, Side::Right, block, 0..lines.inner, right);
             });
         }
         to.in_pieces(BLOCK, out_width, |start, out, finish| {
             let rows = out.len() / out_width;
-            let tiles = Tiles::new(layers.unit);
+            let blocks = Blocks::new(layers.unit);
             let x = Lines::new(&layers.x[start * width..], width, rows, 0..width);
             lend(&BETWEEN, BLOCK * stride, 0.0, |between| {
                 lend(&LEFT, layers.tiles(width.max(hidden)), Tile::ZERO, |left| {
                     let x = layers.pack(x, Side::Left, &mut left[..layers.tiles(width)]);
                     let to = [rows, hidden, stride];
-                    layers.multiply(&tiles, width, x, right_first, between, to, Into::Overwrite);
+                    layers.multiply(&blocks, width, x, right_first, between, to, Into::Overwrite);
                     activate(&mut between[..rows * stride], stride, layers.bias);
                     let between = Lines::new(between, stride, rows, 0..hidden);
                     let between = layers.pack(between, Side::Left, &mut left[..layers.tiles(hidden)]);
-                    layers.multiply(&tiles, hidden, between, right_second, out, [rows, out_width, out_width], into);
+                    layers.multiply(&blocks, hidden, between, right_second, out, [rows, out_width, out_width], into);
                 });
             });
             finish(0, out);
@@ -152,9 +152,9 @@ pub(crate) fn backward(layers: FeedForward<'_>, upstream: &[f32], gradients: Gra
     lend(&RIGHT, whole + rest, Tile::ZERO, |packed| {
         packed.par_chunks_mut(tiles_of_chunk).enumerate().for_each(|(chunk, tiles)| layers.pack_weights(chunk, tiles));
         let packed = &*packed;
-        let tiles = || Tiles::new(layers.unit);
-        gradients.in_slices(layers.widths, [SLICE, ROWS], tiles, |tiles, first, gradients, into| {
-            layers.backward_rows(tiles, packed, first, upstream, gradients, into);
+        let blocks = || Blocks::new(layers.unit);
+        gradients.in_slices(layers.widths, [SLICE, ROWS], blocks, |blocks, first, gradients, into| {
+            layers.backward_rows(blocks, packed, first, upstream, gradients, into);
         });
     });
 }
@@ -191,7 +191,7 @@ impl FeedForward<'_> {
     /// weights go `into` what is there, and those of their biases are added to it.
     fn backward_rows(
         &self,
-        tiles: &Tiles,
+        blocks: &Blocks,
         packed: &[Tile],
         start: usize,
         upstream: &[f32],
@@ -221,8 +221,8 @@ impl FeedForward<'_> {
                     let columns = self.columns(chunk);
                     let weights = self.packed_weights(columns.len(), packed);
                     let size = [rows, columns.len(), stride];
-                    self.multiply(tiles, width, x_rows, weights.first, values, size, Into::Overwrite);
-                    self.multiply(tiles, out_width, upstream_rows, weights.second, slopes, size, Into::Overwrite);
+                    self.multiply(blocks, width, x_rows, weights.first, values, size, Into::Overwrite);
+                    self.multiply(blocks, out_width, upstream_rows, weights.second, slopes, size, Into::Overwrite);
                     let (bias, of_bias) = (&self.bias[columns.clone()], &mut of_bias[columns.clone()]);
                     activate_backward(&mut values[..rows * stride], slopes, stride, bias, of_bias);
                     let mut free = &mut *free;
@@ -235,13 +235,13 @@ impl FeedForward<'_> {
                         self.pack(values.transposed(), Side::Right, take(&mut free, along(columns.len())));
                     let into_x = if chunk == 0 { into_x } else { Into::Add };
                     let size = [rows, width, width];
-                    self.multiply(tiles, columns.len(), slope_rows, weights.first_transposed, of_x, size, into_x);
+                    self.multiply(blocks, columns.len(), slope_rows, weights.first_transposed, of_x, size, into_x);
                     let of_first = &mut of_first[columns.start * width..];
                     let size = [columns.len(), width, width];
-                    self.multiply(tiles, rows, slope_columns, x_columns, of_first, size, into);
+                    self.multiply(blocks, rows, slope_columns, x_columns, of_first, size, into);
                     let of_second = &mut of_second[columns.start..];
                     let size = [out_width, columns.len(), hidden];
-                    self.multiply(tiles, rows, upstream_columns, value_columns, of_second, size, into);
+                    self.multiply(blocks, rows, upstream_columns, value_columns, of_second, size, into);
                 }
             });
         });

@@ -1,19 +1,20 @@
-//! Matrix products on the CPU's matrix unit, which multiplies bfloat16 and sums in f32. An operand is either rounded to
-//! bfloat16, or split into three parts that hold all of an f32, of whose nine products the six largest are added up:
-//! that is as near to the exact product as sums in f32 come.
+//! Matrix products by what multiplies bfloat16 and sums in f32: the CPU's matrix unit, or vectors. An operand is either
+//! rounded to bfloat16, or, for the matrix unit, split into three parts that hold all of an f32, of whose nine products the
+//! six largest are added up: that is as near to the exact product as sums in f32 come.
 
 pub(crate) mod feed_forward;
 mod pack;
 mod tile;
+mod vectors;
 
 use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
-use runtime::MatrixUnit;
+use runtime::{MatrixUnit, VectorUnit};
 
 use self::pack::{Side, pack, prefetch, prefetch_block};
-use self::tile::{BLOCK, DEPTH, Packed, Tile, Tiles};
+use self::tile::{BLOCK, Blocks, DEPTH, Packed, Tile};
 use super::gemm::{Into, Strided};
 use super::product::{Destination, in_slices, slices};
 use super::scratch::lend;
@@ -23,6 +24,42 @@ const TILES_A_TASK: usize = 48;
 
 /// Pieces of the inner dimension that a slice of it has at least.
 const LEAST_SLICE: usize = 12;
+
+/// What multiplies, and with it what operands are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    Matrix(MatrixUnit, Parts),
+    /// Rounds its operands, since in three parts they would take three times as long as products of f32 in vectors do.
+    Vector(VectorUnit),
+}
+
+impl Unit {
+    /// For products as exact as those of f32: what makes them sooner than vectors of f32, if this CPU has it.
+    pub(crate) fn exact() -> Option<Self> {
+        MatrixUnit::get().map(|unit| Unit::Matrix(unit, Parts::Three))
+    }
+
+    /// For products of rounded operands: the fastest that this CPU has.
+    pub(crate) fn rounding() -> Option<Self> {
+        let matrix = MatrixUnit::get().map(|unit| Unit::Matrix(unit, Parts::One));
+        matrix.or_else(|| VectorUnit::get().map(Unit::Vector))
+    }
+
+    fn parts(self) -> Parts {
+        match self {
+            Unit::Matrix(_, parts) => parts,
+            Unit::Vector(_) => Parts::One,
+        }
+    }
+
+    /// The vectors that operands are packed with.
+    fn vectors(self) -> VectorUnit {
+        match self {
+            Unit::Matrix(unit, _) => unit.vectors(),
+            Unit::Vector(unit) => unit,
+        }
+    }
+}
 
 /// What operands are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +84,7 @@ impl Parts {
 /// A product's operands.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
-    unit: MatrixUnit,
-    parts: Parts,
+    unit: Unit,
     /// m, k and n.
     sizes: [usize; 3],
     a: Strided<'a>,
@@ -63,7 +99,7 @@ impl Operands<'_> {
 
     /// Tiles of a block in a range of the inner dimension.
     fn tiles(&self, inner: &Range<usize>) -> usize {
-        inner.len().div_ceil(DEPTH) * self.parts.tiles()
+        inner.len().div_ceil(DEPTH) * self.unit.parts().tiles()
     }
 
     /// Packs a block of columns of `b`.
@@ -72,21 +108,29 @@ impl Operands<'_> {
     }
 
     fn pack(&self, x: Strided<'_>, side: Side, lines: Range<usize>, inner: Range<usize>, tiles: &mut [Tile]) {
-        pack(self.unit, self.parts, x, side, lines, inner, tiles);
+        pack(self.unit, x, side, lines, inner, tiles);
     }
 
     /// out (+)= a block of rows of `a` · all blocks of columns of `b`, both in a range of the inner dimension; `b` is
     /// packed in `right`, and `out` has up to 32 rows.
-    fn multiply(&self, tiles: &Tiles, block: usize, inner: &Range<usize>, right: &[Tile], out: &mut [f32], into: Into) {
+    fn multiply(
+        &self,
+        blocks: &Blocks,
+        block: usize,
+        inner: &Range<usize>,
+        right: &[Tile],
+        out: &mut [f32],
+        into: Into,
+    ) {
         let [m, _, n] = self.sizes;
         lend(&LEFT, self.tiles(inner), Tile::ZERO, |left| {
             self.pack(self.a, Side::Left, block_of(block, m), inner.clone(), left);
-            let left = Packed { tiles: left, parts: self.parts };
+            let left = Packed { tiles: left, parts: self.unit.parts() };
             // The unit is slower to multiply than this is to ask for what comes next.
             let next = block_of(block + 1, m);
             let prefetch = |column| prefetch(self.a, next.clone(), inner.clone(), [column, self.right_blocks()]);
             multiply_block(
-                tiles,
+                blocks,
                 left,
                 right,
                 Rows { rows: out.len() / n, columns: n, stride: n, out },
@@ -108,7 +152,7 @@ struct Rows<'a> {
 
 /// to (+)= a · b, where `left` is a block of rows of a, and `right` all blocks of columns of b. Calls `before` with the
 /// index of each block of columns.
-fn multiply_block(tiles: &Tiles, left: Packed<'_>, right: &[Tile], to: Rows<'_>, into: Into, before: impl Fn(usize)) {
+fn multiply_block(blocks: &Blocks, left: Packed<'_>, right: &[Tile], to: Rows<'_>, into: Into, before: impl Fn(usize)) {
     let Rows { out, rows, columns, stride } = to;
     for (column, right) in (0..columns).step_by(BLOCK).zip(right.chunks_exact(left.tiles.len())) {
         let right = Packed { tiles: right, ..left };
@@ -118,12 +162,12 @@ fn multiply_block(tiles: &Tiles, left: Packed<'_>, right: &[Tile], to: Rows<'_>,
             if column + BLOCK < columns {
                 prefetch_block(&out[column + BLOCK..], stride);
             }
-            tiles.multiply(left, right, &mut out[column..], stride, into);
+            blocks.multiply(left, right, &mut out[column..], stride, into);
             continue;
         }
-        // Blocks are whole in the unit.
+        // The unit knows whole blocks alone.
         let mut whole = [0.0; BLOCK * BLOCK];
-        tiles.multiply(left, right, &mut whole, BLOCK, Into::Overwrite);
+        blocks.multiply(left, right, &mut whole, BLOCK, Into::Overwrite);
         for (out, whole) in out.chunks_mut(stride).take(rows).zip(whole.chunks_exact(BLOCK)) {
             for (out, whole) in out[column..][..width].iter_mut().zip(whole) {
                 *out = if into == Into::Add { *out + whole } else { *whole };
@@ -143,20 +187,13 @@ thread_local! {
 }
 
 /// out (+)= a · b, where a is (m, k), b is (k, n) and out is (m, n), row-major. No dimension is zero.
-pub(crate) fn product(
-    unit: MatrixUnit,
-    parts: Parts,
-    sizes: [usize; 3],
-    a: Strided<'_>,
-    b: Strided<'_>,
-    to: Destination<'_>,
-) {
+pub(crate) fn product(unit: Unit, sizes: [usize; 3], a: Strided<'_>, b: Strided<'_>, to: Destination<'_>) {
     let [m, k, n] = sizes;
     a.assert_holds(m, k);
     b.assert_holds(k, n);
     let contiguous = |x: Strided<'_>| x.row_stride == 1 || x.column_stride == 1;
-    assert!(contiguous(a) && contiguous(b), "an operand of the matrix unit has neither rows nor columns");
-    let operands = Operands { unit, parts, sizes, a, b };
+    assert!(contiguous(a) && contiguous(b), "an operand has neither rows nor columns");
+    let operands = Operands { unit, sizes, a, b };
     let slices = slices(sizes, LEAST_SLICE * DEPTH);
     if slices > 1 {
         by_slices(operands, slices, to);
@@ -176,9 +213,9 @@ fn by_rows(operands: Operands<'_>, to: Destination<'_>) {
         packing.for_each(|(block, tiles)| operands.pack_right(block, 0..k, tiles));
         let right = &*right;
         to.in_pieces(blocks_a_task * BLOCK, n, |first, out, finish| {
-            let tiles = Tiles::new(operands.unit);
+            let blocks = Blocks::new(operands.unit);
             for (i, out) in out.chunks_mut(BLOCK * n).enumerate() {
-                operands.multiply(&tiles, first / BLOCK + i, &inner, right, out, into);
+                operands.multiply(&blocks, first / BLOCK + i, &inner, right, out, into);
                 finish(i * BLOCK, out);
             }
         });
@@ -195,9 +232,9 @@ fn by_slices(operands: Operands<'_>, slices: usize, to: Destination<'_>) {
             for (block, tiles) in right.chunks_exact_mut(tiles_a_block).enumerate() {
                 operands.pack_right(block, inner.clone(), tiles);
             }
-            let tiles = Tiles::new(operands.unit);
+            let blocks = Blocks::new(operands.unit);
             for (block, out) in out.chunks_mut(BLOCK * n).enumerate() {
-                operands.multiply(&tiles, block, &inner, right, out, Into::Overwrite);
+                operands.multiply(&blocks, block, &inner, right, out, Into::Overwrite);
             }
         });
     });
@@ -227,6 +264,17 @@ mod tests {
         (0..len).map(|i| (i * factor % (2 * most + 1)) as f32 - most as f32).collect()
     }
 
+    /// All that this CPU has, with each of the parts that it takes: none, and a word about it, where it has nothing.
+    fn units() -> Vec<Unit> {
+        let matrix = MatrixUnit::get();
+        let units = [Parts::One, Parts::Three].map(|parts| matrix.map(|unit| Unit::Matrix(unit, parts)));
+        let units: Vec<_> = units.into_iter().flatten().chain(VectorUnit::get().map(Unit::Vector)).collect();
+        if units.is_empty() {
+            println!("skipped: this CPU multiplies no bfloat16");
+        }
+        units
+    }
+
     fn to(out: &mut [f32], into: Into) -> Destination<'_> {
         Destination { out, into, finish: None, beside: &mut [] }
     }
@@ -235,9 +283,9 @@ mod tests {
     /// 2,048 on the left, which take two parts, and a sign on the right.
     #[test]
     fn products_of_whole_numbers_are_exact() {
-        let Some(unit) = MatrixUnit::get() else { return };
         for [m, k, n] in SIZES {
-            for (parts, [most_a, most_b]) in [(Parts::One, [8, 8]), (Parts::Three, [2048, 1])] {
+            for unit in units() {
+                let [most_a, most_b] = if unit.parts() == Parts::One { [8, 8] } else { [2048, 1] };
                 let (a, b) = (whole(m * k, 7, most_a), whole(k * n, 5, most_b));
                 let before = whole(m * n, 3, 8);
                 for (a_transposed, b_transposed) in [(false, false), (false, true), (true, false)] {
@@ -245,9 +293,9 @@ mod tests {
                     let b = if b_transposed { Strided::new(&b, k).transposed() } else { Strided::new(&b, n) };
                     for into in [Into::Overwrite, Into::Add] {
                         let (mut got, mut want) = (before.clone(), before.clone());
-                        product(unit, parts, [m, k, n], a, b, to(&mut got, into));
+                        product(unit, [m, k, n], a, b, to(&mut got, into));
                         gemm([m, k, n], 1.0, a, b, &mut want, n, into, Threads::One);
-                        assert!(got == want, "({m}, {k}, {n}), transposed: {a_transposed}, {b_transposed}, {parts:?}");
+                        assert!(got == want, "({m}, {k}, {n}), transposed: {a_transposed}, {b_transposed}, {unit:?}");
                     }
                 }
             }
@@ -291,7 +339,10 @@ mod tests {
     /// layout of training. (The largest sizes are left out, because the exact sums take long.)
     #[test]
     fn three_parts_are_as_exact_as_f32() {
-        let Some(unit) = MatrixUnit::get() else { return };
+        let Some(unit) = Unit::exact() else {
+            println!("skipped: this CPU has no matrix unit");
+            return;
+        };
         for sizes in SIZES.into_iter().filter(|[m, k, n]| m * n * k < 1 << 23) {
             let [m, k, n] = sizes;
             let (a, b) = (uneven(m * k, 1), uneven(k * n, 2));
@@ -304,7 +355,7 @@ mod tests {
             let b_transposed = Strided::new(&b_columns, k).transposed();
             for (left, right) in [(left, right), (left, b_transposed), (a_transposed, right)] {
                 let mut got = vec![0.0; m * n];
-                product(unit, Parts::Three, sizes, left, right, to(&mut got, Into::Overwrite));
+                product(unit, sizes, left, right, to(&mut got, Into::Overwrite));
                 let got = error(sizes, &a, &b, &got);
                 println!("{sizes:?}: three parts {got:.3}, f32 {f32:.3}");
                 assert!(got < ANOTHER_ORDER * f32.max(ROUNDED_ONCE), "{sizes:?}: {got} beside {f32}");
@@ -314,20 +365,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_stays_none_and_what_is_too_large_becomes_none() {
-        let Some(unit) = MatrixUnit::get() else { return };
-        for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::from_bits(0x7f80_0001), f32::MAX] {
-            let mut out = [7.0; 2];
-            let (x, one) = ([value, 1.0], [1.0]);
-            let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
-            product(unit, Parts::Three, [2, 1, 1], x, one, to(&mut out, Into::Overwrite));
-            assert!(!out[0].is_finite() && out[1] == 1.0, "{value} gives {out:?}");
+        for unit in units() {
+            for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::from_bits(0x7f80_0001), f32::MAX] {
+                let mut out = [7.0; 2];
+                let (x, one) = ([value, 1.0], [1.0]);
+                let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
+                product(unit, [2, 1, 1], x, one, to(&mut out, Into::Overwrite));
+                assert!(!out[0].is_finite() && out[1] == 1.0, "{value} gives {out:?}, {unit:?}");
+            }
         }
     }
 
     /// By the unit matrix: what is left of a number is its bfloat16.
     #[test]
     fn operands_are_rounded_to_the_nearest() {
-        let Some(unit) = MatrixUnit::get() else { return };
         let cases = [
             (1.0 + 2.0_f32.powi(-7), 1.0 + 2.0_f32.powi(-7)),
             // Ties go to the even one.
@@ -341,18 +392,22 @@ mod tests {
             // A number that only the lowest bits tell from an infinity.
             (f32::from_bits(0x7f80_0001), f32::NAN),
         ];
-        for (value, want) in cases {
+        let rounding = units().into_iter().filter(|unit| unit.parts() == Parts::One);
+        for (unit, (value, want)) in rounding.flat_map(|unit| cases.map(|case| (unit, case))) {
             for values_left in [true, false] {
                 let (x, one, mut out) = ([value; 3], [1.0], [7.0; 3]);
                 let (x, one) = (Strided::new(&x, 1), Strided::new(&one, 1));
                 let out_of = to(&mut out, Into::Overwrite);
                 if values_left {
-                    product(unit, Parts::One, [3, 1, 1], x, one, out_of);
+                    product(unit, [3, 1, 1], x, one, out_of);
                 } else {
-                    product(unit, Parts::One, [1, 1, 3], one, x.transposed(), out_of);
+                    product(unit, [1, 1, 3], one, x.transposed(), out_of);
                 }
                 for got in out {
-                    assert!(got == want || got.is_nan() && want.is_nan(), "{value:e} becomes {got:e}, not {want:e}");
+                    assert!(
+                        got == want || got.is_nan() && want.is_nan(),
+                        "{value:e} becomes {got:e}, not {want:e}, {unit:?}"
+                    );
                 }
             }
         }

@@ -1,13 +1,13 @@
-//! Rounding operands to bfloat16, in the order in which the matrix unit reads them.
+//! Rounding operands to bfloat16, in the order in which they are multiplied.
 #![allow(unsafe_code)] // conversions and shuffles of AVX-512, which compilers do not find on their own
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use runtime::MatrixUnit;
+use runtime::VectorUnit;
 
-use super::Parts;
 use super::tile::{DEPTH, LINES, Tile};
+use super::{Parts, Unit};
 use crate::cpu::gemm::Strided;
 
 /// Which operand a tile is for.
@@ -23,17 +23,17 @@ pub(super) enum Side {
 /// columns its inner dimension. The first of the parts is an element rounded to bfloat16, each further one what is left
 /// once those before are taken away: three hold all 24 bits of an f32.
 pub(super) fn pack(
-    _: MatrixUnit,
-    parts: Parts,
+    unit: Unit,
     x: Strided<'_>,
     side: Side,
     lines: Range<usize>,
     inner: Range<usize>,
     tiles: &mut [Tile],
 ) {
-    // SAFETY: there is a matrix unit, as the argument shows, and with it come these levels of AVX-512.
+    let _: VectorUnit = unit.vectors();
+    // SAFETY: there are these levels of AVX-512, as this shows.
     unsafe {
-        match parts {
+        match unit.parts() {
             Parts::One => pack_avx512::<1>(x, side, lines, inner, tiles),
             Parts::Three => pack_avx512::<3>(x, side, lines, inner, tiles),
         }

@@ -1,20 +1,18 @@
-//! Tiles of the CPU's matrix unit, and the one loop that multiplies them.
+//! Tiles as the CPU's matrix unit reads them, and the one loop that multiplies them there.
 #![allow(unsafe_code)] // instructions of the matrix unit, which compilers do not offer yet
 
 use std::arch::asm;
 use std::arch::x86_64::__m512i;
 use std::marker::PhantomData;
 
-use runtime::MatrixUnit;
-
-use super::Parts;
+use super::{Parts, Unit, vectors};
 use crate::cpu::gemm::Into;
 
 /// Lines of a tile.
 pub(super) const LINES: usize = 16;
 /// Elements of the inner dimension in a tile.
 pub(super) const DEPTH: usize = 32;
-/// Rows and columns of the block of the product that stays in the unit: two tiles each way.
+/// Rows and columns of the block of the product that stays in the matrix unit: two tiles each way.
 pub(super) const BLOCK: usize = 2 * LINES;
 
 /// 16 lines of 64 bytes. A left operand's are 16 rows of 32 elements; a right operand's are 16 pairs of
@@ -42,9 +40,12 @@ impl Packed<'_> {
     }
 }
 
-/// The unit in this thread, with all eight tiles at their full size, until it is dropped. A thread has one at a time:
-/// who has it starts no other tasks.
-pub(super) struct Tiles(PhantomData<*const ()>);
+/// What multiplies blocks in this thread. That is, with a matrix unit, the unit with all eight tiles at their full size, until
+/// this is dropped; so a thread has one at a time, and who has it starts no other tasks.
+pub(super) struct Blocks {
+    unit: Unit,
+    thread: PhantomData<*const ()>,
+}
 
 #[repr(C, align(64))]
 struct Configuration {
@@ -147,13 +148,15 @@ macro_rules! advance {
     };
 }
 
-impl Tiles {
-    pub(super) fn new(_: MatrixUnit) -> Self {
-        // SAFETY: there is a unit, as the argument shows; the configuration is 64 bytes that it takes.
-        unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, readonly));
+impl Blocks {
+    pub(super) fn new(unit: Unit) -> Self {
+        if let Unit::Matrix(..) = unit {
+            // SAFETY: there is such a unit, as the argument shows; the configuration is 64 bytes that it takes.
+            unsafe {
+                asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, readonly));
+            }
         }
-        Self(PhantomData)
+        Self { unit, thread: PhantomData }
     }
 
     /// out (+)= a · b; `out` is 32 rows, `stride` apart, of 32 elements.
@@ -161,8 +164,11 @@ impl Tiles {
         let pieces = a.pieces();
         assert!(pieces > 0 && b.pieces() == pieces && a.parts == b.parts, "operands that do not fit together");
         assert!(stride >= BLOCK && (BLOCK - 1) * stride + BLOCK <= out.len(), "a block leaves its slice");
+        if let Unit::Vector(unit) = self.unit {
+            return vectors::multiply(unit, a.tiles, b.tiles, out, stride, into);
+        }
         let out = out.as_mut_ptr();
-        // SAFETY: this thread has the tiles, at 16 lines of 64 bytes, from `new` on until `drop`. What is read of an
+        // SAFETY: this thread has the unit's tiles, at 16 lines of 64 bytes, from `new` on until `drop`. What is read of an
         // operand are `pieces` times the tiles of a piece, which is what it has; `out` is borrowed mutably, and has 32
         // rows of 32 elements, as asserted. Nothing else is touched.
         unsafe {
@@ -207,11 +213,13 @@ impl Tiles {
     }
 }
 
-impl Drop for Tiles {
+impl Drop for Blocks {
     fn drop(&mut self) {
-        // SAFETY: there is a unit: `new` made this. It gives its state back, so that the system need not save it.
-        unsafe {
-            asm!("tilerelease", options(nostack, nomem));
+        if let Unit::Matrix(..) = self.unit {
+            // SAFETY: there is such a unit. It gives its state back, so that the system need not save it.
+            unsafe {
+                asm!("tilerelease", options(nostack, nomem));
+            }
         }
     }
 }
