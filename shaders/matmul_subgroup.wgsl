@@ -38,16 +38,27 @@ fn store_four_sums(quad: u32, sums: mat4x4f) {
     store_sum(quad + 3u, sums[3]);
 }
 
-// Four rows of A times four columns of B, for one k.
-fn outer(columns: vec4f, rows: vec4f) -> mat4x4f {
-    return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
+// Products of every `step`-th row.
+fn store_four(row: u32, step: u32, column: u32, products: mat4x4f) {
+    store(row, column, products[0]);
+    store(row + step, column, products[1]);
+    store(row + 2u * step, column, products[2]);
+    store(row + 3u * step, column, products[3]);
 }
 
-fn store_four(row: u32, column: u32, products: mat4x4f) {
-    store(row, column, products[0]);
-    store(row + 1u, column, products[1]);
-    store(row + 2u, column, products[2]);
-    store(row + 3u, column, products[3]);
+// A vec4 of a row of A, (k, m), and of B for one k; zeros beyond the last k.
+fn read_left(k: u32, quad: u32) -> vec4f {
+    if k >= parameters.k {
+        return vec4f();
+    }
+    return unpack(a[k * (parameters.m / 4u) + quad]);
+}
+
+fn read_right(k: u32, column: u32) -> vec4f {
+    if A_TRANSPOSED && k >= parameters.k {
+        return vec4f();
+    }
+    return unpack(b[k * (parameters.n / 4u) + column]);
 }
 
 @compute @workgroup_size(16)
@@ -70,24 +81,59 @@ fn main(
     var c5 = mat4x4f();
     var c6 = mat4x4f();
     var c7 = mat4x4f();
-    if A_TRANSPOSED {
-        // a is (k, m): the eight lanes' vec4s are 32 rows of A for one k.
-        let stride = parameters.m / 4u;
-        let quad = min(row / 4u + lane, stride - 1u);
-        var sums = vec4f();
-        for (var k = 0u; k < parameters.k; k++) {
-            let right = unpack(b[k * columns + within]);
-            let left = unpack(a[k * stride + quad]);
-            sums += left;
-            c0 += outer(right, subgroupBroadcast(left, 0u));
-            c1 += outer(right, subgroupBroadcast(left, 1u));
-            c2 += outer(right, subgroupBroadcast(left, 2u));
-            c3 += outer(right, subgroupBroadcast(left, 3u));
-            c4 += outer(right, subgroupBroadcast(left, 4u));
-            c5 += outer(right, subgroupBroadcast(left, 5u));
-            c6 += outer(right, subgroupBroadcast(left, 6u));
-            c7 += outer(right, subgroupBroadcast(left, 7u));
+    let quads = parameters.k / 4u;
+    let last = parameters.m - 1u;
+    let r0 = min(row + lane, last) * quads;
+    let r1 = min(row + 8u + lane, last) * quads;
+    let r2 = min(row + 16u + lane, last) * quads;
+    let r3 = min(row + 24u + lane, last) * quads;
+    let left_quad = min(row / 4u + lane, parameters.m / 4u - 1u);
+    var sums = vec4f();
+    // Four k at a time: there are more products than registers, and so they are in memory but once for four.
+    for (var k = 0u; k < parameters.k; k += 4u) {
+        // Column i of `block` is what the i-th of four k multiplies.
+        var block: mat4x4f;
+        if B_TRANSPOSED {
+            let first = within * 4u * quads + k / 4u;
+            block = transpose(mat4x4f(
+                unpack(b[first]),
+                unpack(b[first + quads]),
+                unpack(b[first + 2u * quads]),
+                unpack(b[first + 3u * quads]),
+            ));
+        } else {
+            block = mat4x4f(
+                read_right(k, within),
+                read_right(k + 1u, within),
+                read_right(k + 2u, within),
+                read_right(k + 3u, within),
+            );
         }
+        // Four rows of A, for these four k, in columns.
+        var rows: mat4x4f;
+        if A_TRANSPOSED {
+            let left = mat4x4f(
+                read_left(k, left_quad),
+                read_left(k + 1u, left_quad),
+                read_left(k + 2u, left_quad),
+                read_left(k + 3u, left_quad),
+            );
+            sums += left[0] + left[1] + left[2] + left[3];
+            rows = transpose(left);
+        } else {
+            let i = k / 4u;
+            rows = mat4x4f(unpack(a[r0 + i]), unpack(a[r1 + i]), unpack(a[r2 + i]), unpack(a[r3 + i]));
+        }
+        c0 += block * lower(rows[0]);
+        c1 += block * upper(rows[0]);
+        c2 += block * lower(rows[1]);
+        c3 += block * upper(rows[1]);
+        c4 += block * lower(rows[2]);
+        c5 += block * upper(rows[2]);
+        c6 += block * lower(rows[3]);
+        c7 += block * upper(rows[3]);
+    }
+    if A_TRANSPOSED {
         // Every lane learns all sums, because which of them is in which subgroup does not tell who should store them.
         let first = lower(sums);
         let last = upper(sums);
@@ -95,57 +141,20 @@ fn main(
             store_four_sums(row / 4u, first);
             store_four_sums(row / 4u + 4u, last);
         }
-    } else {
-        // A lane reads four k of one row; rows beyond the last are read as the last, and not stored.
-        let stride = parameters.k / 4u;
-        let last = parameters.m - 1u;
-        let r0 = min(row + lane, last) * stride;
-        let r1 = min(row + 8u + lane, last) * stride;
-        let r2 = min(row + 16u + lane, last) * stride;
-        let r3 = min(row + 24u + lane, last) * stride;
-        for (var k = 0u; k < stride; k++) {
-            // Column i of `block` is what the i-th of four k multiplies.
-            var block: mat4x4f;
-            if B_TRANSPOSED {
-                let first = within * 4u * stride + k;
-                block = transpose(mat4x4f(
-                    unpack(b[first]),
-                    unpack(b[first + stride]),
-                    unpack(b[first + 2u * stride]),
-                    unpack(b[first + 3u * stride]),
-                ));
-            } else {
-                let first = k * 4u * columns + within;
-                block = mat4x4f(
-                    unpack(b[first]),
-                    unpack(b[first + columns]),
-                    unpack(b[first + 2u * columns]),
-                    unpack(b[first + 3u * columns]),
-                );
-            }
-            let a0 = unpack(a[r0 + k]);
-            let a1 = unpack(a[r1 + k]);
-            let a2 = unpack(a[r2 + k]);
-            let a3 = unpack(a[r3 + k]);
-            c0 += block * lower(a0);
-            c1 += block * upper(a0);
-            c2 += block * lower(a1);
-            c3 += block * upper(a1);
-            c4 += block * lower(a2);
-            c5 += block * upper(a2);
-            c6 += block * lower(a3);
-            c7 += block * upper(a3);
-        }
     }
     if column >= columns {
         return;
     }
-    store_four(row, column, c0);
-    store_four(row + 4u, column, c1);
-    store_four(row + 8u, column, c2);
-    store_four(row + 12u, column, c3);
-    store_four(row + 16u, column, c4);
-    store_four(row + 20u, column, c5);
-    store_four(row + 24u, column, c6);
-    store_four(row + 28u, column, c7);
+    // Of the i-th column of `rows` a lane has row 4 · lane + i of the tile, or 8 · i + lane.
+    let step = select(1u, 4u, A_TRANSPOSED);
+    let next = select(8u, 1u, A_TRANSPOSED);
+    let half = 4u * step;
+    store_four(row, step, column, c0);
+    store_four(row + half, step, column, c1);
+    store_four(row + next, step, column, c2);
+    store_four(row + next + half, step, column, c3);
+    store_four(row + 2u * next, step, column, c4);
+    store_four(row + 2u * next + half, step, column, c5);
+    store_four(row + 3u * next, step, column, c6);
+    store_four(row + 3u * next + half, step, column, c7);
 }
