@@ -33,8 +33,9 @@ pub struct DeviceArgs {
     ///
     /// On an adapter: of forward products, to f16, on matrix units where it has them (those of 16 × 16 that NVIDIA
     /// and AMD have are programmed for, but have not been tried yet); results differ in their third digit. On the
-    /// CPU: of all products but attention's, to bfloat16, where there is a matrix unit for it (Intel's AMX, under
-    /// Linux); results differ in their second or third digit. All else stays at 32 bits.
+    /// CPU: of all products but attention's, to bfloat16, where it multiplies that (AVX-512 with BF16, as AMD's have
+    /// from Zen 4 on, or Intel's AMX, under Linux); results differ in their second or third digit. All else stays at
+    /// 32 bits.
     #[arg(long, value_enum, default_value = "single")]
     precision: Precision,
 

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use measure::{Operation, Report};
 
+use crate::ours::Ours;
 use crate::peer::Peer;
 use crate::table::Table;
 
@@ -93,8 +94,10 @@ fn main() -> Result<()> {
 fn contenders<'a>(args: &'a Args, table: &mut Table) -> Result<Vec<(String, Contender<'a>)>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bench = args.bench.clone().unwrap_or_else(|| workspace.join("target/release/bench"));
-    let mut all: Vec<(String, Contender)> = vec![("ours".into(), Box::new(move || ours::round(&bench, args)))];
     let program = std::env::current_exe().context("the folder of the peers' programs")?;
+    let (mut ours, operations) = (Ours::default(), program.with_file_name("ours-peer"));
+    let mut all: Vec<(String, Contender)> =
+        vec![("ours".into(), Box::new(move || ours.round(&operations, &bench, args)))];
     for name in ["burn", "meganeura"] {
         if name == "meganeura" && args.device == "cpu" {
             table.skip(name, &anyhow::anyhow!("it has no backend for the CPU"));
@@ -102,7 +105,7 @@ fn contenders<'a>(args: &'a Args, table: &mut Table) -> Result<Vec<(String, Cont
         }
         let program = program.with_file_name(format!("{name}-peer"));
         let mut peer = None;
-        all.push((name.into(), Box::new(move || Peer::started(&mut peer, &program, args)?.round())));
+        all.push((name.into(), Box::new(move || Peer::started(&mut peer, &program, args, &args.only)?.round())));
     }
     match &args.torch {
         Some(script) => {

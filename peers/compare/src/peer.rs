@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use measure::Report;
+use measure::{Operation, Report};
 
 use crate::Args;
 
@@ -19,21 +19,26 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer in `slot`, which is started if there is none.
+    /// The peer in `slot`, which is started if there is none, to measure `only` these, or all if there are none.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn started<'a>(slot: &'a mut Option<Self>, program: &Path, args: &Args) -> Result<&'a mut Self> {
+    pub fn started<'a>(
+        slot: &'a mut Option<Self>,
+        program: &Path,
+        args: &Args,
+        only: &[Operation],
+    ) -> Result<&'a mut Self> {
         if slot.is_none() {
-            *slot = Some(Self::start(program, args)?);
+            *slot = Some(Self::start(program, args, only)?);
         }
         slot.as_mut().context("it was just started")
     }
 
-    fn start(program: &Path, args: &Args) -> Result<Self> {
+    fn start(program: &Path, args: &Args, only: &[Operation]) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--device", &args.device, "--runs", &args.runs.to_string(), "--on-request"]);
-        for what in args.only.iter().filter_map(ValueEnum::to_possible_value) {
+        for what in only.iter().filter_map(ValueEnum::to_possible_value) {
             command.args(["--only", what.get_name()]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -335,7 +335,11 @@ fn what_does_not_fit_is_refused() {
         }
         let keeps = FeedForward { before_gelu: Some(&saved), ..launch };
         if FeedForward::makes_again(&bench.stream) {
-            expect_refusal(keeps.launch(&mut bench.stream), "what is not kept", &["is not kept where products are of bfloat16"]);
+            expect_refusal(
+                keeps.launch(&mut bench.stream),
+                "what is not kept",
+                &["is not kept where products are of bfloat16"],
+            );
         } else {
             expect_refusal(made_again.launch(&mut bench.stream), "a gradient without a unit", &["does not make again"]);
             let keeps = FeedForward { before_gelu: Some(&other), ..launch };
