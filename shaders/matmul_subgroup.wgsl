@@ -1,7 +1,7 @@
 // Matrix product with a fused epilogue, for adapters that run on a CPU and have subgroups of 8 or more and integers of 64
 // bits: same contract and bindings as matmul_register.wgsl, with fewer loads. There a load costs one read a lane, whether
-// or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round. A vec4
-// of A or B is read as two pairs of floats (shared/pairs.wgsl), which costs half.
+// or not lanes ask for the same: so the lanes of a subgroup read eight different vec4s of A, and pass them round. Four
+// floats are read and written as two pairs (shared/product_pairs.wgsl), which costs half.
 // Needs n to be a multiple of 4, and k too (m where A_TRANSPOSED): rows are read as vec4.
 // Where A_TRANSPOSED it also sums the columns of a, (m), if `save` is 2: out gets them behind the product, the gradient of a
 // Linear's bias behind that of its weight, for no load more.
@@ -10,13 +10,10 @@
 // lanes of a workgroup have the same rows, so that it does not matter which of them share a subgroup.
 // Launch: (ceil(n / 64), ceil(m / 32)) workgroups of 16.
 
-import package::shared::pairs::unpack;
+import package::shared::pairs::{pack, unpack};
 import package::shared::product::{A_TRANSPOSED, B_TRANSPOSED, EPILOGUE, parameters};
-import package::shared::product_quads::{out, store};
+import package::shared::product_pairs::{a, b, out, store_four};
 import package::shared::subgroup::{lower, upper};
-
-@group(0) @binding(1) var<storage, read> a: array<vec2<u64>>;
-@group(0) @binding(2) var<storage, read> b: array<vec2<u64>>;
 
 // Sums of four columns of a.
 fn store_sum(quad: u32, sum: vec4f) {
@@ -25,9 +22,9 @@ fn store_sum(quad: u32, sum: vec4f) {
     }
     let i = parameters.m * (parameters.n / 4u) + quad;
     if EPILOGUE == 1u {
-        out[i] += sum;
+        out[i] = pack(unpack(out[i]) + sum);
     } else {
-        out[i] = sum;
+        out[i] = pack(sum);
     }
 }
 
@@ -36,14 +33,6 @@ fn store_four_sums(quad: u32, sums: mat4x4f) {
     store_sum(quad + 1u, sums[1]);
     store_sum(quad + 2u, sums[2]);
     store_sum(quad + 3u, sums[3]);
-}
-
-// Products of every `step`-th row.
-fn store_four(row: u32, step: u32, column: u32, products: mat4x4f) {
-    store(row, column, products[0]);
-    store(row + step, column, products[1]);
-    store(row + 2u * step, column, products[2]);
-    store(row + 3u * step, column, products[3]);
 }
 
 // A vec4 of a row of A, (k, m), and of B for one k; zeros beyond the last k.
@@ -81,12 +70,14 @@ fn main(
     var c5 = mat4x4f();
     var c6 = mat4x4f();
     var c7 = mat4x4f();
+    // The rows of A, in vec4s along k, that this lane reads for all; those beyond the last are read as the last, and not stored.
     let quads = parameters.k / 4u;
     let last = parameters.m - 1u;
     let r0 = min(row + lane, last) * quads;
     let r1 = min(row + 8u + lane, last) * quads;
     let r2 = min(row + 16u + lane, last) * quads;
     let r3 = min(row + 24u + lane, last) * quads;
+    // Where a is (k, m), the lanes' vec4s are the tile's 32 rows for one k, and this is the lane's.
     let left_quad = min(row / 4u + lane, parameters.m / 4u - 1u);
     var sums = vec4f();
     // Four k at a time: there are more products than registers, and so they are in memory but once for four.
