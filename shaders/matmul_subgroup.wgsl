@@ -35,7 +35,7 @@ fn store_four_sums(quad: u32, sums: mat4x4f) {
     store_sum(quad + 3u, sums[3]);
 }
 
-// A vec4 of a row of A, (k, m), and of B for one k; zeros beyond the last k.
+// A vec4 of a's row k, where a is (k, m); zeros beyond the last row.
 fn read_left(k: u32, quad: u32) -> vec4f {
     if k >= parameters.k {
         return vec4f();
@@ -43,6 +43,7 @@ fn read_left(k: u32, quad: u32) -> vec4f {
     return unpack(a[k * (parameters.m / 4u) + quad]);
 }
 
+// The same of b, which is (k, n).
 fn read_right(k: u32, column: u32) -> vec4f {
     if A_TRANSPOSED && k >= parameters.k {
         return vec4f();
@@ -80,7 +81,7 @@ fn main(
     // Where a is (k, m), the lanes' vec4s are the tile's 32 rows for one k, and this is the lane's.
     let left_quad = min(row / 4u + lane, parameters.m / 4u - 1u);
     var sums = vec4f();
-    // Four k at a time: there are more products than registers, and so they are in memory but once for four.
+    // Four k at a time: the sums do not fit the registers, and are fetched and stored once for four.
     for (var k = 0u; k < parameters.k; k += 4u) {
         // Column i of `block` is what the i-th of four k multiplies.
         var block: mat4x4f;

@@ -10,7 +10,7 @@
 //   out         (m, n)
 //   saved       (m, n): what the backward pass needs, A · B + bias
 // An epilogue binds something harmless where it needs nothing.
-// Kernels that take four floats at a time have theirs in shared/product_quads.wgsl.
+// Kernels that take four floats at a time have theirs in shared/product_quads.wgsl, or in shared/product_pairs.wgsl.
 
 import package::shared::gelu::{gelu, gelu_derivative};
 

@@ -45,8 +45,8 @@ pub(crate) static HALF_KERNEL: Kernel =
 
 /// out = residual + gate ⊙ (gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂), with one gate for all the tokens of an item.
 ///
-/// What is between the layers never reaches memory, where on a GPU two [`crate::MatMul`] write and read it. What multiplies
-/// bfloat16 makes it again for the gradient, sooner than it would be read; without that, what GELU is given is kept.
+/// What is between the layers never reaches memory, where on a GPU two [`crate::MatMul`] write and read it. On a matrix
+/// unit, or with operands rounded to bfloat16, it is made again for the gradient; elsewhere, what GELU is given is kept.
 #[derive(Debug)]
 pub struct FeedForward<'a> {
     /// (B · T, in)

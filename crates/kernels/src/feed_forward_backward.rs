@@ -41,8 +41,8 @@ pub(crate) static HALF_KERNEL: Kernel =
     Kernel { name: "feed_forward_backward_half", wgsl: None, parameters: FIELDS, bindings: BINDINGS, cpu: cpu_half };
 
 /// From the gradient at y = gelu(x · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂ to those of x, of the weights and of the biases.
-/// What is between the layers, and its gradient, stays in cache, a few rows at a time. What multiplies bfloat16 makes
-/// x · weight₁ᵀ again, sooner than it would read it; without that, what GELU was given has to be kept.
+/// What is between the layers, and its gradient, stays in cache, a few rows at a time. On a matrix unit, or
+/// with operands rounded to bfloat16, x · weight₁ᵀ is made again; elsewhere, what GELU was given has to be kept.
 #[derive(Debug)]
 pub struct FeedForwardBackward<'a> {
     /// (rows, in)

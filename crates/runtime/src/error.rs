@@ -25,7 +25,7 @@ pub enum Error {
     NoHalf(String),
     /// Reduced precision was asked for on a CPU that has no [`crate::VectorUnit`].
     #[error(
-        "--precision half on the CPU needs one that multiplies bfloat16 (AVX-512 with BF16, as AMD's have from Zen 4 on); leave it out"
+        "--precision half needs a processor that multiplies bfloat16 (AVX-512 with BF16, as AMD's have from Zen 4 on); leave it out"
     )]
     NoBfloat16,
     /// A kernel was given shapes that do not fit together.

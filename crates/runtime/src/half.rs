@@ -10,7 +10,7 @@ pub enum Half {
         /// The larger square matrices of f16 that its matrix units multiply and add up in f32, if it has any.
         matrices: Option<MatrixSize>,
     },
-    /// bfloat16, on a CPU with a [`VectorUnit`] for it, or a [`crate::MatrixUnit`] too: 8 bits of precision, and the range of f32.
+    /// bfloat16, on a CPU with a [`VectorUnit`]: 8 bits of precision, and the range of f32. A [`crate::MatrixUnit`] is faster.
     Bfloat16,
 }
 

@@ -1,7 +1,7 @@
-//! That the kernels compute what is meant, on the small cases that peers are checked with.
+//! That the kernels compute what is meant, on small cases, but large enough for the variants that are timed.
 
 use anyhow::Result;
-use kernels::{Epilogue, Heads, Layout, Sequence};
+use kernels::{Epilogue, Heads, Layout, LinearBackward, Sequence};
 use measure::reference::{self, compare, numbers};
 use measure::sizes::{EPSILON, HEAD_DIM, TOKENS, WIDTH};
 use runtime::Buffer;
@@ -16,12 +16,26 @@ use crate::shared::Shared;
 pub fn check(stream: &Shared) -> Result<()> {
     let read = |buffer: &Buffer| stream.with(|stream| stream.read::<f32>(buffer));
 
-    let (m, k, n) = (65, 33, 20);
+    let (m, k, n) = (389, 48, 20);
     let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
     let [a_buffer, b_buffer] = [stream.upload(&a)?, stream.upload(&b)?];
     let got =
         stream.with(|stream| product(stream, [&a_buffer, &b_buffer], [m, k, n], Layout::Plain, Epilogue::Overwrite))?;
     compare("product", &read(&got)?, &reference::product(&a, &b, [m, k, n]))?;
+
+    // Of a Linear from k to n columns: aᵀ · upstream, transposed, and the sums of upstream's columns.
+    let upstream = numbers(m * n, 9);
+    let transposed: Vec<f32> = (0..k * m).map(|i| a[i % m * k + i / m]).collect();
+    let of_weight = reference::product(&transposed, &upstream, [k, m, n]);
+    let mut expected: Vec<f32> = (0..n * k).map(|i| of_weight[i % k * n + i / k]).collect();
+    expected.extend((0..n).map(|column| upstream.iter().skip(column).step_by(n).sum::<f32>()));
+    let (upstream, out) = (stream.upload(&upstream)?, stream.upload(&vec![0.0; n * k + n])?);
+    let [weight, bias] = [0..n * k, n * k..n * k + n].map(|part| out.slice(part));
+    let (x, sizes) = (&a_buffer, [m, k, n]);
+    let gradients =
+        LinearBackward { x, upstream: &upstream, sizes, out_weight: (&weight, false), out_bias: (&bias, false) };
+    stream.with(|stream| gradients.launch(stream))?;
+    compare("gradients of a weight and a bias", &read(&out)?, &expected)?;
 
     let heads = Heads { batch: 1, tokens: TOKENS, heads: 2, head_dim: HEAD_DIM };
     let size = TOKENS * HEAD_DIM;

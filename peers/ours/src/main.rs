@@ -12,8 +12,8 @@ use runtime::{Device, DeviceOptions};
 
 use crate::shared::Shared;
 
-/// The version of all of this project's crates.
-const PEER: &str = concat!("ours ", env!("CARGO_PKG_VERSION"));
+/// The version that this project's `Cargo.toml` has; a test compares it.
+const PEER: &str = "ours 0.1.0";
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -24,4 +24,13 @@ fn main() -> Result<()> {
         check::check(&stream)?;
         measure::measure(&args, PEER, &device.to_string(), |what| operations::work(what, &stream))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_in_use() {
+        let (_, version) = super::PEER.split_once(' ').expect("a name and a version");
+        assert!(include_str!("../../../Cargo.toml").contains(&format!("version = \"{version}\"\nedition")));
+    }
 }

@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn each_row_is_finished_once_with_and_without_a_unit() {
-        for unit in [None, Unit::rounding(), Unit::exact()] {
+        for unit in [None].into_iter().chain(Unit::all().into_iter().map(Some)) {
             for ([m, k, n], save) in SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
                 let (a, b) = (whole(m * k, 7), whole(k * n, 3));
                 let (a, b) = (Strided::new(&a, k), Strided::new(&b, n));

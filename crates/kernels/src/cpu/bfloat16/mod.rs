@@ -45,6 +45,18 @@ impl Unit {
         matrix.or_else(|| VectorUnit::get().map(Unit::Vector))
     }
 
+    /// All that this CPU has, with each of the parts that it takes: none, which is said, where it has nothing.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let matrix = MatrixUnit::get();
+        let units = [Parts::One, Parts::Three].map(|parts| matrix.map(|unit| Unit::Matrix(unit, parts)));
+        let units: Vec<_> = units.into_iter().flatten().chain(VectorUnit::get().map(Unit::Vector)).collect();
+        if units.is_empty() {
+            tests::report_lack("this CPU multiplies no bfloat16");
+        }
+        units
+    }
+
     fn parts(self) -> Parts {
         match self {
             Unit::Matrix(_, parts) => parts,
@@ -242,6 +254,8 @@ fn by_slices(operands: Operands<'_>, slices: usize, to: Destination<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::cpu::gemm::{Threads, gemm};
 
@@ -264,15 +278,9 @@ mod tests {
         (0..len).map(|i| (i * factor % (2 * most + 1)) as f32 - most as f32).collect()
     }
 
-    /// All that this CPU has, with each of the parts that it takes: none, and a word about it, where it has nothing.
-    fn units() -> Vec<Unit> {
-        let matrix = MatrixUnit::get();
-        let units = [Parts::One, Parts::Three].map(|parts| matrix.map(|unit| Unit::Matrix(unit, parts)));
-        let units: Vec<_> = units.into_iter().flatten().chain(VectorUnit::get().map(Unit::Vector)).collect();
-        if units.is_empty() {
-            println!("skipped: this CPU multiplies no bfloat16");
-        }
-        units
+    /// Says what is skipped, past the tests' capture of what passes.
+    pub(super) fn report_lack(what: &str) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
     }
 
     fn to(out: &mut [f32], into: Into) -> Destination<'_> {
@@ -284,7 +292,7 @@ mod tests {
     #[test]
     fn products_of_whole_numbers_are_exact() {
         for [m, k, n] in SIZES {
-            for unit in units() {
+            for unit in Unit::all() {
                 let [most_a, most_b] = if unit.parts() == Parts::One { [8, 8] } else { [2048, 1] };
                 let (a, b) = (whole(m * k, 7, most_a), whole(k * n, 5, most_b));
                 let before = whole(m * n, 3, 8);
@@ -340,7 +348,7 @@ mod tests {
     #[test]
     fn three_parts_are_as_exact_as_f32() {
         let Some(unit) = Unit::exact() else {
-            println!("skipped: this CPU has no matrix unit");
+            report_lack("this CPU has no matrix unit");
             return;
         };
         for sizes in SIZES.into_iter().filter(|[m, k, n]| m * n * k < 1 << 23) {
@@ -365,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_stays_none_and_what_is_too_large_becomes_none() {
-        for unit in units() {
+        for unit in Unit::all() {
             for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::from_bits(0x7f80_0001), f32::MAX] {
                 let mut out = [7.0; 2];
                 let (x, one) = ([value, 1.0], [1.0]);
@@ -392,7 +400,7 @@ mod tests {
             // A number that only the lowest bits tell from an infinity.
             (f32::from_bits(0x7f80_0001), f32::NAN),
         ];
-        let rounding = units().into_iter().filter(|unit| unit.parts() == Parts::One);
+        let rounding = Unit::all().into_iter().filter(|unit| unit.parts() == Parts::One);
         for (unit, (value, want)) in rounding.flat_map(|unit| cases.map(|case| (unit, case))) {
             for values_left in [true, false] {
                 let (x, one, mut out) = ([value; 3], [1.0], [7.0; 3]);
