@@ -20,66 +20,30 @@ fn read_residual(i: vec4u) -> mat4x4f {
     return mat4x4f(unpack(residual[i.x]), unpack(residual[i.y]), unpack(residual[i.z]), unpack(residual[i.w]));
 }
 
-fn write_out(i: vec4u, within: vec4<bool>, values: mat4x4f) {
-    if within.x {
-        out[i.x] = pack(values[0]);
+// Stores what an epilogue made of a product, and, where it is to be saved, what it started from.
+fn write(i: u32, value: vec4f, result: vec4f) {
+    if EPILOGUE >= 2u && EPILOGUE <= 4u && parameters.save != 0u {
+        saved[i] = pack(value);
     }
-    if within.y {
-        out[i.y] = pack(values[1]);
-    }
-    if within.z {
-        out[i.z] = pack(values[2]);
-    }
-    if within.w {
-        out[i.w] = pack(values[3]);
-    }
-}
-
-fn write_saved(i: vec4u, within: vec4<bool>, values: mat4x4f) {
-    if within.x {
-        saved[i.x] = pack(values[0]);
-    }
-    if within.y {
-        saved[i.y] = pack(values[1]);
-    }
-    if within.z {
-        saved[i.z] = pack(values[2]);
-    }
-    if within.w {
-        saved[i.w] = pack(values[3]);
-    }
+    out[i] = pack(result);
 }
 
 // Stores products of every `step`-th row from `row` on. What they need is read for all four first: a memory that is asked for
 // one row after the other is waited for each time. `column` counts vec4s.
 fn store_four(row: u32, step: u32, column: u32, products: mat4x4f) {
     let rows = row + step * vec4u(0u, 1u, 2u, 3u);
-    let within = rows < vec4u(parameters.m);
     // Rows beyond the last are read as the last, and not stored.
     let existing = min(rows, vec4u(parameters.m - 1u));
     let i = existing * (parameters.n / 4u) + column;
-    if EPILOGUE == 0u {
-        write_out(i, within, products);
-        return;
+    var values = products;
+    if EPILOGUE >= 2u && EPILOGUE <= 4u {
+        let biases = unpack(bias[column]);
+        values += mat4x4f(biases, biases, biases, biases);
     }
-    if EPILOGUE == 1u {
-        write_out(i, within, read_out(i) + products);
-        return;
-    }
-    if EPILOGUE == 5u {
-        let x = read_residual(i);
-        write_out(i, within, mat4x4f(
-            products[0] * gelu_derivative_of(x[0]),
-            products[1] * gelu_derivative_of(x[1]),
-            products[2] * gelu_derivative_of(x[2]),
-            products[3] * gelu_derivative_of(x[3]),
-        ));
-        return;
-    }
-    let biases = unpack(bias[column]);
-    let values = products + mat4x4f(biases, biases, biases, biases);
     var results = values;
-    if EPILOGUE == 3u {
+    if EPILOGUE == 1u {
+        results += read_out(i);
+    } else if EPILOGUE == 3u {
         results = mat4x4f(gelu_of(values[0]), gelu_of(values[1]), gelu_of(values[2]), gelu_of(values[3]));
     } else if EPILOGUE == 4u {
         results = read_residual(i) + mat4x4f(
@@ -88,9 +52,26 @@ fn store_four(row: u32, step: u32, column: u32, products: mat4x4f) {
             gate_of(existing.z, column) * values[2],
             gate_of(existing.w, column) * values[3],
         );
+    } else if EPILOGUE == 5u {
+        let x = read_residual(i);
+        results = mat4x4f(
+            values[0] * gelu_derivative_of(x[0]),
+            values[1] * gelu_derivative_of(x[1]),
+            values[2] * gelu_derivative_of(x[2]),
+            values[3] * gelu_derivative_of(x[3]),
+        );
     }
-    if parameters.save != 0u {
-        write_saved(i, within, values);
+    let within = rows < vec4u(parameters.m);
+    if within.x {
+        write(i.x, values[0], results[0]);
     }
-    write_out(i, within, results);
+    if within.y {
+        write(i.y, values[1], results[1]);
+    }
+    if within.z {
+        write(i.z, values[2], results[2]);
+    }
+    if within.w {
+        write(i.w, values[3], results[3]);
+    }
 }

@@ -154,8 +154,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    let Some(unit) = Unit::rounding() else { unreachable!("launched on a CPU that multiplies no bfloat16") };
-    run(parameters, arguments, Some(unit));
+    run(parameters, arguments, Some(Unit::rounding()));
 }
 
 fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<Unit>) {

@@ -132,7 +132,7 @@ fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
 }
 
 fn cpu_half(parameters: &[u8], arguments: Arguments<'_>) {
-    run(parameters, arguments, Unit::rounding());
+    run(parameters, arguments, Some(Unit::rounding()));
 }
 
 fn run(parameters: &[u8], arguments: Arguments<'_>, unit: Option<Unit>) {

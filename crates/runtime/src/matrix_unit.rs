@@ -11,12 +11,7 @@ impl MatrixUnit {
     /// The unit, if there is one and the system lets this process use it; asked once.
     pub fn get() -> Option<Self> {
         static UNIT: std::sync::OnceLock<Option<MatrixUnit>> = std::sync::OnceLock::new();
-        *UNIT.get_or_init(|| VectorUnit::get().and_then(detect).map(Self))
-    }
-
-    /// The vectors that round what it multiplies.
-    pub fn vectors(self) -> VectorUnit {
-        self.0.vectors()
+        *UNIT.get_or_init(|| VectorUnit::get().and_then(|_| detect()).map(Self))
     }
 }
 
@@ -27,25 +22,17 @@ use linux::{Unit, detect};
 mod linux {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-    use crate::VectorUnit;
-
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) struct Unit(VectorUnit);
-
-    impl Unit {
-        pub(super) fn vectors(self) -> VectorUnit {
-            self.0
-        }
-    }
+    pub(super) struct Unit;
 
     /// Bits of EDX in leaf 7 of CPUID: AMX-BF16 and AMX-TILE.
     const BFLOAT16_AND_TILES: u32 = 1 << 22 | 1 << 24;
 
-    pub(super) fn detect(vectors: VectorUnit) -> Option<Unit> {
+    pub(super) fn detect() -> Option<Unit> {
         #[allow(unsafe_code, unused_unsafe)] // CPUID became safe to ask after Rust 1.89
         // SAFETY: every x86-64 CPU has the instruction.
         let features = unsafe { if __cpuid(0).eax < 7 { 0 } else { __cpuid_count(7, 0).edx } };
-        (features & BFLOAT16_AND_TILES == BFLOAT16_AND_TILES && permitted()).then_some(Unit(vectors))
+        (features & BFLOAT16_AND_TILES == BFLOAT16_AND_TILES && permitted()).then_some(Unit)
     }
 
     /// Asks for the tiles' 8 KiB of state, for all threads of this process; Linux gives it since 5.16.
@@ -65,19 +52,11 @@ use elsewhere::{Unit, detect};
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod elsewhere {
-    use crate::VectorUnit;
-
     /// There is none.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum Unit {}
 
-    impl Unit {
-        pub(super) fn vectors(self) -> VectorUnit {
-            match self {}
-        }
-    }
-
-    pub(super) fn detect(_: VectorUnit) -> Option<Unit> {
+    pub(super) fn detect() -> Option<Unit> {
         None
     }
 }

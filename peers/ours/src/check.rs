@@ -1,12 +1,12 @@
 //! That the kernels compute what is meant, on small cases, but large enough for the variants that are timed.
 
 use anyhow::Result;
-use kernels::{Epilogue, Heads, Layout, LinearBackward, Sequence};
+use kernels::{Epilogue, Heads, Layout, Sequence};
 use measure::reference::{self, compare, numbers};
 use measure::sizes::{EPSILON, HEAD_DIM, TOKENS, WIDTH};
 use runtime::Buffer;
 
-use crate::operations::{attention, layer_norm, product};
+use crate::operations::{attention, layer_norm, product, weight_gradient};
 use crate::shared::Shared;
 
 /// Compares products, attention and layer norms with plain loops.
@@ -29,12 +29,8 @@ pub fn check(stream: &Shared) -> Result<()> {
     let of_weight = reference::product(&transposed, &upstream, [k, m, n]);
     let mut expected: Vec<f32> = (0..n * k).map(|i| of_weight[i % k * n + i / k]).collect();
     expected.extend((0..n).map(|column| upstream.iter().skip(column).step_by(n).sum::<f32>()));
-    let (upstream, out) = (stream.upload(&upstream)?, stream.upload(&vec![0.0; n * k + n])?);
-    let [weight, bias] = [0..n * k, n * k..n * k + n].map(|part| out.slice(part));
-    let (x, sizes) = (&a_buffer, [m, k, n]);
-    let gradients =
-        LinearBackward { x, upstream: &upstream, sizes, out_weight: (&weight, false), out_bias: (&bias, false) };
-    stream.with(|stream| gradients.launch(stream))?;
+    let upstream = stream.upload(&upstream)?;
+    let out = stream.with(|stream| weight_gradient(stream, &a_buffer, &upstream, [m, k, n]))?;
     compare("gradients of a weight and a bias", &read(&out)?, &expected)?;
 
     let heads = Heads { batch: 1, tokens: TOKENS, heads: 2, head_dim: HEAD_DIM };

@@ -1,4 +1,4 @@
-//! Single operations at the sizes of the training step, by the kernels that the step launches for them.
+//! Single operations at the sizes of the training step, by the kernels that the model launches for them.
 
 use kernels::{
     AdamW, Attention, AttentionBackward, ColumnSum, Epilogue, Fill, Heads, LayerNormModulate,
@@ -48,7 +48,7 @@ pub fn work(what: Operation, stream: &Shared) -> anyhow::Result<Option<Work>> {
         }
         Operation::WeightGradient => {
             let (x, upstream) = (rows(WIDTH, 1)?, rows(HIDDEN, 2)?);
-            stream.repeated(move |stream| weight_gradient(stream, &x, &upstream))
+            stream.repeated(move |stream| weight_gradient(stream, &x, &upstream, [ROWS, WIDTH, HIDDEN]))
         }
         Operation::BiasGradient => {
             let upstream = rows(HIDDEN, 1)?;
@@ -113,11 +113,15 @@ fn linear_gated(stream: &Shared) -> Result<Work> {
     }))
 }
 
-/// The gradient of a weight, (out, in), and behind it that of the bias.
-fn weight_gradient(stream: &mut Stream, x: &Buffer, upstream: &Buffer) -> Result<Buffer> {
-    let out = stream.allocate(HIDDEN * WIDTH + HIDDEN)?;
-    let [weight, bias] = [0..HIDDEN * WIDTH, HIDDEN * WIDTH..out.len()].map(|part| out.slice(part));
-    let sizes = [ROWS, WIDTH, HIDDEN];
+/// The gradient of a weight, (out, in), and behind it that of the bias, from (rows, in) and (rows, out); the sizes are rows, in
+/// and out, and in · out is a multiple of 64.
+///
+/// # Errors
+/// When the device fails.
+pub fn weight_gradient(stream: &mut Stream, x: &Buffer, upstream: &Buffer, sizes: [usize; 3]) -> Result<Buffer> {
+    let [_, inner, columns] = sizes;
+    let out = stream.allocate(inner * columns + columns)?;
+    let [weight, bias] = [0..inner * columns, inner * columns..out.len()].map(|part| out.slice(part));
     LinearBackward { x, upstream, sizes, out_weight: (&weight, false), out_bias: (&bias, false) }.launch(stream)?;
     Ok(out)
 }

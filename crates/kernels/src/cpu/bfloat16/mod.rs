@@ -39,10 +39,12 @@ impl Unit {
         MatrixUnit::get().map(|unit| Unit::Matrix(unit, Parts::Three))
     }
 
-    /// For products of rounded operands: the fastest that this CPU has.
-    pub(crate) fn rounding() -> Option<Self> {
+    /// For products of rounded operands: the fastest that this CPU has, which is one for which a device opens with
+    /// [`runtime::Half::Bfloat16`].
+    pub(crate) fn rounding() -> Self {
         let matrix = MatrixUnit::get().map(|unit| Unit::Matrix(unit, Parts::One));
-        matrix.or_else(|| VectorUnit::get().map(Unit::Vector))
+        let unit = matrix.or_else(|| VectorUnit::get().map(Unit::Vector));
+        unit.unwrap_or_else(|| unreachable!("no device opens for bfloat16 on a CPU that does not multiply it"))
     }
 
     /// All that this CPU has, with each of the parts that it takes: none, which is said, where it has nothing.
@@ -61,14 +63,6 @@ impl Unit {
         match self {
             Unit::Matrix(_, parts) => parts,
             Unit::Vector(_) => Parts::One,
-        }
-    }
-
-    /// The vectors that operands are packed with.
-    fn vectors(self) -> VectorUnit {
-        match self {
-            Unit::Matrix(unit, _) => unit.vectors(),
-            Unit::Vector(unit) => unit,
         }
     }
 }

@@ -4,8 +4,6 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use runtime::VectorUnit;
-
 use super::tile::{DEPTH, LINES, Tile};
 use super::{Parts, Unit};
 use crate::cpu::gemm::Strided;
@@ -30,8 +28,7 @@ pub(super) fn pack(
     inner: Range<usize>,
     tiles: &mut [Tile],
 ) {
-    let _: VectorUnit = unit.vectors();
-    // SAFETY: there are these levels of AVX-512, as this shows.
+    // SAFETY: a unit of either kind is the proof of these levels of AVX-512.
     unsafe {
         match unit.parts() {
             Parts::One => pack_avx512::<1>(x, side, lines, inner, tiles),
