@@ -1,12 +1,12 @@
 // column_sum_quads.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a
 // pair of floats at a time (shared/pairs.wgsl).
-// columns is a multiple of 4.
+// columns is a multiple of 8.
 //
-// Bindings: x (rows, columns), as two pairs; out (columns), as vec4.
-// Tiling: an invocation goes down four columns.
-// Launch: ceil(columns / 32) workgroups of 8.
+// Bindings: x (rows, columns), as four pairs; out (columns), as vec4.
+// Tiling: an invocation goes down eight columns, four rows at a time.
+// Launch: ceil(columns / 64) workgroups of 8.
 
-import package::shared::pairs::unpack;
+import package::shared::pairs::unpack_eight;
 
 struct Parameters {
     rows: u32,
@@ -16,23 +16,37 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> x: array<vec2<u64>>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<u64>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quads = parameters.columns / 4u;
-    let quad = id.x;
-    if quad >= quads {
+    let eights = parameters.columns / 8u;
+    let eight = id.x;
+    if eight >= eights {
         return;
     }
-    var sum = vec4f();
-    for (var i = quad; i < parameters.rows * quads; i += quads) {
-        sum += unpack(x[i]);
+    let len = parameters.rows * eights;
+    var sums = mat2x4f();
+    var i = eight;
+    for (; i + 3u * eights < len; i += 4u * eights) {
+        let a = unpack_eight(x[i]);
+        let b = unpack_eight(x[i + eights]);
+        let c = unpack_eight(x[i + 2u * eights]);
+        let d = unpack_eight(x[i + 3u * eights]);
+        sums = sums + a + b + c + d;
     }
-    sum *= parameters.scale;
+    for (; i < len; i += eights) {
+        sums += unpack_eight(x[i]);
+    }
+    store(2u * eight, sums[0]);
+    store(2u * eight + 1u, sums[1]);
+}
+
+fn store(quad: u32, sum: vec4f) {
+    var scaled = sum * parameters.scale;
     if parameters.accumulate != 0u {
-        sum += out[quad];
+        scaled += out[quad];
     }
-    out[quad] = sum;
+    out[quad] = scaled;
 }

@@ -39,8 +39,3 @@ fn upper_scalars(value: f32) -> vec4f {
         subgroupBroadcast(value, 7u),
     );
 }
-
-// The sum over lanes 0 to 7. By broadcasts: some drivers that have these lack subgroupAdd, or lose the device over it.
-fn subgroup_sum(value: f32) -> f32 {
-    return dot(lower_scalars(value) + upper_scalars(value), vec4f(1.0));
-}

@@ -74,11 +74,7 @@ impl AdamW<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && shape::has_wide_integers(stream) {
-            self.launch_pairs(stream)
-        } else {
-            self.launch_portable(stream)
-        }
+        if shape::prefers_pairs(stream) { self.launch_pairs(stream) } else { self.launch_portable(stream) }
     }
 
     /// Checks the shapes and launches the kernel that runs on every adapter.
@@ -86,7 +82,7 @@ impl AdamW<'_> {
     /// # Errors
     /// As [`AdamW::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
-        self.launch_kernel(stream, &KERNEL)
+        self.launch_kernel(stream, &KERNEL, 4)
     }
 
     /// Checks the shapes and launches the kernel for software adapters.
@@ -95,10 +91,11 @@ impl AdamW<'_> {
     /// As [`AdamW::launch`], also where the adapter has no integers of 64 bits.
     pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
         shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
-        self.launch_kernel(stream, &PAIRS_KERNEL)
+        self.launch_kernel(stream, &PAIRS_KERNEL, 8)
     }
 
-    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+    /// An invocation of `kernel` updates `each` parameters.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, each: usize) -> Result<()> {
         shape::expect(kernel, "clip", self.clip, &[2])?;
         let arenas =
             [("gradients", self.gradients), ("first", self.first), ("second", self.second), ("average", self.average)];
@@ -119,7 +116,7 @@ impl AdamW<'_> {
             },
             buffers: &[self.gradients, self.clip, self.parameters, self.first, self.second, self.average],
             constants: &[],
-            workgroups: grid(self.parameters.len().div_ceil(4), 64),
+            workgroups: grid(self.parameters.len().div_ceil(each), 64),
         })
     }
 }

@@ -50,11 +50,12 @@ impl ColumnSum<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        let quads = shape::on_software(stream) && self.columns.is_multiple_of(4);
-        match (quads, shape::has_wide_integers(stream)) {
-            (true, true) => self.launch_pairs(stream),
-            (true, false) => self.launch_quads(stream),
-            (false, _) => self.launch_portable(stream),
+        if !shape::on_software(stream) || !self.columns.is_multiple_of(4) {
+            self.launch_portable(stream)
+        } else if self.columns.is_multiple_of(8) && shape::prefers_pairs(stream) {
+            self.launch_pairs(stream)
+        } else {
+            self.launch_quads(stream)
         }
     }
 
@@ -63,7 +64,7 @@ impl ColumnSum<'_> {
     /// # Errors
     /// As [`ColumnSum::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
-        self.launch_kernel(stream, &KERNEL)
+        self.launch_kernel(stream, &KERNEL, 32)
     }
 
     /// Checks the shapes and launches the kernel for software adapters.
@@ -71,27 +72,28 @@ impl ColumnSum<'_> {
     /// # Errors
     /// As [`ColumnSum::launch`], also where `columns` is no multiple of 4.
     pub fn launch_quads(&self, stream: &mut Stream) -> Result<()> {
-        self.expect_quads(&QUADS_KERNEL)?;
-        self.launch_kernel(stream, &QUADS_KERNEL)
+        self.expect_multiple(&QUADS_KERNEL, 4)?;
+        self.launch_kernel(stream, &QUADS_KERNEL, 32)
     }
 
     /// Checks the shapes and launches the kernel for software adapters with integers of 64 bits.
     ///
     /// # Errors
-    /// As [`ColumnSum::launch_quads`], also where the adapter has no such integers.
+    /// As [`ColumnSum::launch`], also where `columns` is no multiple of 8 or the adapter has no such integers.
     pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
         shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
-        self.expect_quads(&PAIRS_KERNEL)?;
-        self.launch_kernel(stream, &PAIRS_KERNEL)
+        self.expect_multiple(&PAIRS_KERNEL, 8)?;
+        self.launch_kernel(stream, &PAIRS_KERNEL, 64)
     }
 
-    fn expect_quads(&self, kernel: &Kernel) -> Result<()> {
-        shape::ensure(kernel, self.columns.is_multiple_of(4), || {
-            format!("{} columns are no multiple of 4", self.columns)
+    fn expect_multiple(&self, kernel: &Kernel, of: usize) -> Result<()> {
+        shape::ensure(kernel, self.columns.is_multiple_of(of), || {
+            format!("{} columns are no multiple of {of}", self.columns)
         })
     }
 
-    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+    /// A workgroup of `kernel` sums `columns_a_workgroup`.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, columns_a_workgroup: u32) -> Result<()> {
         shape::expect(kernel, "x", self.x, &[self.rows, self.columns])?;
         shape::expect(kernel, "out", self.out, &[self.columns])?;
         let columns = shape::dimension(kernel, "columns", self.columns)?;
@@ -105,7 +107,7 @@ impl ColumnSum<'_> {
             },
             buffers: &[self.x, self.out],
             constants: &[],
-            workgroups: [columns.div_ceil(32), 1, 1],
+            workgroups: [columns.div_ceil(columns_a_workgroup), 1, 1],
         })
     }
 }

@@ -15,17 +15,24 @@ parameters! {
     gate: u32,
 }
 
-pub(crate) static KERNEL: Kernel = Kernel {
-    name: "gate_backward",
-    wgsl: wgsl!("gate_backward"),
+const BINDINGS: &[Binding] = &[
+    Binding::read("y"),
+    Binding::read("modulation"),
+    Binding::read("upstream"),
+    Binding::write("out_y"),
+    Binding::write("out_modulation"),
+];
+
+/// The portable kernel: sums of some tokens each, added up through a workgroup's memory.
+pub(crate) static KERNEL: Kernel =
+    Kernel { name: "gate_backward", wgsl: wgsl!("gate_backward"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// The variant for software adapters with integers of 64 bits: eight columns an invocation, down all tokens.
+pub(crate) static PAIRS_KERNEL: Kernel = Kernel {
+    name: "gate_backward_pairs",
+    wgsl: wgsl!("gate_backward_pairs"),
     parameters: FIELDS,
-    bindings: &[
-        Binding::read("y"),
-        Binding::read("modulation"),
-        Binding::read("upstream"),
-        Binding::write("out_y"),
-        Binding::write("out_modulation"),
-    ],
+    bindings: BINDINGS,
     cpu,
 };
 
@@ -49,29 +56,57 @@ pub struct GateBackward<'a> {
 }
 
 impl GateBackward<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        if shape::prefers_pairs(stream) && self.sequence.is_in_eights(&[self.gate]) {
+            self.launch_pairs(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`GateBackward::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL, [32, 1])
+    }
+
+    /// Checks the shapes and launches the kernel for integers of 64 bits.
+    ///
+    /// # Errors
+    /// As [`GateBackward::launch`], also where the adapter has no such integers, or a size or a first
+    /// column is no multiple of 8.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.sequence.expect_eights(&PAIRS_KERNEL, &[self.gate])?;
+        self.launch_kernel(stream, &PAIRS_KERNEL, [8, 8])
+    }
+
+    /// A workgroup of `kernel` has `blocks` of so many `columns` of an item.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, [columns, blocks]: [usize; 2]) -> Result<()> {
         let sequence = &self.sequence;
-        sequence.expect_tokens(&KERNEL, "y", self.y)?;
-        sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
-        sequence.expect_tokens(&KERNEL, "out_y", self.out_y)?;
-        sequence.expect_modulation(&KERNEL, "modulation", self.modulation, &[("gate", self.gate)])?;
-        sequence.expect_modulation(&KERNEL, "out_modulation", self.out_modulation, &[])?;
+        sequence.expect_tokens(kernel, "y", self.y)?;
+        sequence.expect_tokens(kernel, "upstream", self.upstream)?;
+        sequence.expect_tokens(kernel, "out_y", self.out_y)?;
+        sequence.expect_modulation(kernel, "modulation", self.modulation, &[("gate", self.gate)])?;
+        sequence.expect_modulation(kernel, "out_modulation", self.out_modulation, &[])?;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                batch: shape::dimension(&KERNEL, "batch", sequence.batch)?,
-                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
-                width: shape::dimension(&KERNEL, "width", sequence.width)?,
-                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
-                gate: shape::dimension(&KERNEL, "gate", self.gate)?,
+                batch: shape::dimension(kernel, "batch", sequence.batch)?,
+                tokens: shape::dimension(kernel, "tokens", sequence.tokens)?,
+                width: shape::dimension(kernel, "width", sequence.width)?,
+                modulation_width: shape::dimension(kernel, "modulation_width", sequence.modulation_width)?,
+                gate: shape::dimension(kernel, "gate", self.gate)?,
             },
             buffers: &[self.y, self.modulation, self.upstream, self.out_y, self.out_modulation],
             constants: &[],
-            workgroups: grid(sequence.batch * sequence.width.div_ceil(32), 1),
+            workgroups: grid(sequence.batch * sequence.width.div_ceil(columns), blocks),
         })
     }
 }

@@ -29,10 +29,10 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// The variant for software adapters with subgroups: a row a subgroup.
-pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
-    name: "layer_norm_modulate_subgroup",
-    wgsl: wgsl!("layer_norm_modulate_subgroup"),
+/// The variant for software adapters with integers of 64 bits: a row an invocation.
+pub(crate) static PAIRS_KERNEL: Kernel = Kernel {
+    name: "layer_norm_modulate_pairs",
+    wgsl: wgsl!("layer_norm_modulate_pairs"),
     parameters: FIELDS,
     bindings: BINDINGS,
     cpu,
@@ -66,8 +66,8 @@ impl LayerNormModulate<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && shape::has_subgroups(stream) {
-            self.launch_subgroup(stream)
+        if shape::prefers_pairs(stream) && self.sequence.is_in_eights(&[self.shift, self.scale]) {
+            self.launch_pairs(stream)
         } else {
             self.launch_portable(stream)
         }
@@ -78,19 +78,22 @@ impl LayerNormModulate<'_> {
     /// # Errors
     /// As [`LayerNormModulate::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
-        self.launch_kernel(stream, &KERNEL)
+        self.launch_kernel(stream, &KERNEL, 1)
     }
 
-    /// Checks the shapes and launches the kernel for subgroups.
+    /// Checks the shapes and launches the kernel for integers of 64 bits.
     ///
     /// # Errors
-    /// As [`LayerNormModulate::launch`], also where the adapter has no subgroups of 8 invocations or more.
-    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
-        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
-        self.launch_kernel(stream, &SUBGROUP_KERNEL)
+    /// As [`LayerNormModulate::launch`], also where the adapter has no such integers, or a size or a first
+    /// column is no multiple of 8.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.sequence.expect_eights(&PAIRS_KERNEL, &[self.shift, self.scale])?;
+        self.launch_kernel(stream, &PAIRS_KERNEL, 8)
     }
 
-    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+    /// A workgroup of `kernel` has `rows_a_workgroup`.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, rows_a_workgroup: usize) -> Result<()> {
         let sequence = &self.sequence;
         sequence.expect_tokens(kernel, "x", self.x)?;
         sequence.expect_tokens(kernel, "out", self.out)?;
@@ -110,7 +113,7 @@ impl LayerNormModulate<'_> {
             },
             buffers: &[self.x, self.modulation, self.out, self.statistics],
             constants: &[],
-            workgroups: grid(sequence.rows(), 1),
+            workgroups: grid(sequence.rows(), rows_a_workgroup),
         })
     }
 }

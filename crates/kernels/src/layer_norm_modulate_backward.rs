@@ -33,10 +33,10 @@ pub(crate) static KERNEL: Kernel = Kernel {
     cpu,
 };
 
-/// The variant for software adapters with subgroups: a row a subgroup.
-pub(crate) static SUBGROUP_KERNEL: Kernel = Kernel {
-    name: "layer_norm_modulate_backward_subgroup",
-    wgsl: wgsl!("layer_norm_modulate_backward_subgroup"),
+/// The variant for software adapters with integers of 64 bits: a row an invocation.
+pub(crate) static PAIRS_KERNEL: Kernel = Kernel {
+    name: "layer_norm_modulate_backward_pairs",
+    wgsl: wgsl!("layer_norm_modulate_backward_pairs"),
     parameters: FIELDS,
     bindings: BINDINGS,
     cpu,
@@ -70,8 +70,8 @@ impl LayerNormModulateBackward<'_> {
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
-        if shape::on_software(stream) && shape::has_subgroups(stream) {
-            self.launch_subgroup(stream)
+        if shape::prefers_pairs(stream) && self.sequence.is_in_eights(&[self.scale]) {
+            self.launch_pairs(stream)
         } else {
             self.launch_portable(stream)
         }
@@ -82,19 +82,22 @@ impl LayerNormModulateBackward<'_> {
     /// # Errors
     /// As [`LayerNormModulateBackward::launch`].
     pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
-        self.launch_kernel(stream, &KERNEL)
+        self.launch_kernel(stream, &KERNEL, 1)
     }
 
-    /// Checks the shapes and launches the kernel for subgroups.
+    /// Checks the shapes and launches the kernel for integers of 64 bits.
     ///
     /// # Errors
-    /// As [`LayerNormModulateBackward::launch`], also where the adapter has no subgroups of 8 invocations or more.
-    pub fn launch_subgroup(&self, stream: &mut Stream) -> Result<()> {
-        shape::expect_subgroups(&SUBGROUP_KERNEL, stream)?;
-        self.launch_kernel(stream, &SUBGROUP_KERNEL)
+    /// As [`LayerNormModulateBackward::launch`], also where the adapter has no such integers, or a size or a first
+    /// column is no multiple of 8.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.sequence.expect_eights(&PAIRS_KERNEL, &[self.scale])?;
+        self.launch_kernel(stream, &PAIRS_KERNEL, 8)
     }
 
-    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel) -> Result<()> {
+    /// A workgroup of `kernel` has `rows_a_workgroup`.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, rows_a_workgroup: usize) -> Result<()> {
         let sequence = &self.sequence;
         sequence.expect_tokens(kernel, "x", self.x)?;
         sequence.expect_tokens(kernel, "upstream", self.upstream)?;
@@ -113,7 +116,7 @@ impl LayerNormModulateBackward<'_> {
             },
             buffers: &[self.x, self.modulation, self.statistics, self.upstream, self.out],
             constants: &[],
-            workgroups: grid(sequence.rows(), 1),
+            workgroups: grid(sequence.rows(), rows_a_workgroup),
         })
     }
 }

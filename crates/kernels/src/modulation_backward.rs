@@ -16,11 +16,24 @@ parameters! {
     scale: u32,
 }
 
+const BINDINGS: &[Binding] =
+    &[Binding::read("x"), Binding::read("statistics"), Binding::read("upstream"), Binding::write("out")];
+
+/// The portable kernel: sums of some tokens each, added up through a workgroup's memory.
 pub(crate) static KERNEL: Kernel = Kernel {
     name: "modulation_backward",
     wgsl: wgsl!("modulation_backward"),
     parameters: FIELDS,
-    bindings: &[Binding::read("x"), Binding::read("statistics"), Binding::read("upstream"), Binding::write("out")],
+    bindings: BINDINGS,
+    cpu,
+};
+
+/// The variant for software adapters with integers of 64 bits: eight columns an invocation, down all tokens.
+pub(crate) static PAIRS_KERNEL: Kernel = Kernel {
+    name: "modulation_backward_pairs",
+    wgsl: wgsl!("modulation_backward_pairs"),
+    parameters: FIELDS,
+    bindings: BINDINGS,
     cpu,
 };
 
@@ -44,35 +57,63 @@ pub struct ModulationBackward<'a> {
 }
 
 impl ModulationBackward<'_> {
-    /// Checks the shapes and launches.
+    /// Checks the shapes and launches the variant that suits the adapter.
     ///
     /// # Errors
     /// [`runtime::Error::Shape`], and what [`Stream::launch`] reports.
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
+        if shape::prefers_pairs(stream) && self.sequence.is_in_eights(&[self.shift, self.scale]) {
+            self.launch_pairs(stream)
+        } else {
+            self.launch_portable(stream)
+        }
+    }
+
+    /// Checks the shapes and launches the kernel that runs on every adapter.
+    ///
+    /// # Errors
+    /// As [`ModulationBackward::launch`].
+    pub fn launch_portable(&self, stream: &mut Stream) -> Result<()> {
+        self.launch_kernel(stream, &KERNEL, [32, 1])
+    }
+
+    /// Checks the shapes and launches the kernel for integers of 64 bits.
+    ///
+    /// # Errors
+    /// As [`ModulationBackward::launch`], also where the adapter has no such integers, or a size or a first
+    /// column is no multiple of 8.
+    pub fn launch_pairs(&self, stream: &mut Stream) -> Result<()> {
+        shape::expect_wide_integers(&PAIRS_KERNEL, stream)?;
+        self.sequence.expect_eights(&PAIRS_KERNEL, &[self.shift, self.scale])?;
+        self.launch_kernel(stream, &PAIRS_KERNEL, [8, 8])
+    }
+
+    /// A workgroup of `kernel` has `blocks` of so many `columns` of an item.
+    fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, [columns, blocks]: [usize; 2]) -> Result<()> {
         let sequence = &self.sequence;
-        sequence.expect_tokens(&KERNEL, "x", self.x)?;
-        sequence.expect_tokens(&KERNEL, "upstream", self.upstream)?;
-        sequence.expect_statistics(&KERNEL, self.statistics)?;
-        sequence.expect_modulation(&KERNEL, "out", self.out, &[("shift", self.shift), ("scale", self.scale)])?;
-        shape::ensure(&KERNEL, self.shift.abs_diff(self.scale) >= sequence.width, || {
+        sequence.expect_tokens(kernel, "x", self.x)?;
+        sequence.expect_tokens(kernel, "upstream", self.upstream)?;
+        sequence.expect_statistics(kernel, self.statistics)?;
+        sequence.expect_modulation(kernel, "out", self.out, &[("shift", self.shift), ("scale", self.scale)])?;
+        shape::ensure(kernel, self.shift.abs_diff(self.scale) >= sequence.width, || {
             format!(
                 "`shift` and `scale`, {} columns from {} and from {} on, overlap",
                 sequence.width, self.shift, self.scale
             )
         })?;
         stream.launch(&Launch {
-            kernel: &KERNEL,
+            kernel,
             parameters: Parameters {
-                batch: shape::dimension(&KERNEL, "batch", sequence.batch)?,
-                tokens: shape::dimension(&KERNEL, "tokens", sequence.tokens)?,
-                width: shape::dimension(&KERNEL, "width", sequence.width)?,
-                modulation_width: shape::dimension(&KERNEL, "modulation_width", sequence.modulation_width)?,
-                shift: shape::dimension(&KERNEL, "shift", self.shift)?,
-                scale: shape::dimension(&KERNEL, "scale", self.scale)?,
+                batch: shape::dimension(kernel, "batch", sequence.batch)?,
+                tokens: shape::dimension(kernel, "tokens", sequence.tokens)?,
+                width: shape::dimension(kernel, "width", sequence.width)?,
+                modulation_width: shape::dimension(kernel, "modulation_width", sequence.modulation_width)?,
+                shift: shape::dimension(kernel, "shift", self.shift)?,
+                scale: shape::dimension(kernel, "scale", self.scale)?,
             },
             buffers: &[self.x, self.statistics, self.upstream, self.out],
             constants: &[],
-            workgroups: grid(sequence.batch * sequence.width.div_ceil(32), 1),
+            workgroups: grid(sequence.batch * sequence.width.div_ceil(columns), blocks),
         })
     }
 }

@@ -49,4 +49,20 @@ impl Sequence {
         }
         Ok(())
     }
+
+    /// Whether a token, a row of the modulation and chunks of it, given by their first columns, begin at multiples of 8
+    /// columns, as kernels need it that take eight at a time.
+    pub(crate) fn is_in_eights(&self, chunks: &[usize]) -> bool {
+        [self.width, self.modulation_width].iter().chain(chunks).all(|columns| columns.is_multiple_of(8))
+    }
+
+    /// Refuses what [`Sequence::is_in_eights`] is not true of.
+    pub(crate) fn expect_eights(&self, kernel: &Kernel, chunks: &[usize]) -> Result<()> {
+        shape::ensure(kernel, self.is_in_eights(chunks), || {
+            format!(
+                "{} columns, chunks from {chunks:?} on, of a modulation of {} columns: not all are multiples of 8",
+                self.width, self.modulation_width
+            )
+        })
+    }
 }

@@ -38,6 +38,11 @@ pub(crate) fn has_wide_integers(stream: &Stream) -> bool {
     stream.device().adapter().is_none_or(|info| info.wide_integers)
 }
 
+/// Whether a stream's device is faster with pairs of floats: adapters that run on a CPU and have integers of 64 bits.
+pub(crate) fn prefers_pairs(stream: &Stream) -> bool {
+    on_software(stream) && has_wide_integers(stream)
+}
+
 /// Refuses a device without integers of 64 bits, for a kernel that needs them.
 pub(crate) fn expect_wide_integers(kernel: &Kernel, stream: &Stream) -> Result<()> {
     ensure(kernel, has_wide_integers(stream), || "the adapter has no integers of 64 bits".into())

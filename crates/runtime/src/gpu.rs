@@ -196,9 +196,9 @@ impl Gpu {
         let mut entries =
             vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(parameters) }];
         entries.extend((1..).zip(buffers).map(|(binding, buffer)| {
-            // Memory is handed out in whole vec4s, and shaders may read and write the last one as such.
+            // Shaders may read and write the last words as one vector of up to 32 bytes; memory is handed out in multiples of it.
             let room = self.max_binding_words().min(buffer.memory.words() - buffer.offset);
-            let words = (buffer.len() + self.overhang).next_multiple_of(4).min(room);
+            let words = (buffer.len() + self.overhang).next_multiple_of(8).min(room);
             let binding_of = wgpu::BufferBinding {
                 buffer: raw(buffer),
                 offset: buffer.offset as u64 * 4,

@@ -137,12 +137,12 @@ pub fn column_sum_pairs() {
     for_kernel("column_sum_pairs", |bench| {
         let wide = bench.has_wide_integers();
         if wide {
-            column_sum_values(bench, 4, |launch, stream| launch.launch_pairs(stream));
+            column_sum_values(bench, 8, |launch, stream| launch.launch_pairs(stream));
         }
-        let (x, out) = (bench.output(12), bench.output(6));
-        let odd = ColumnSum { x: &x, out: &out, rows: 2, columns: 6, scale: 1.0, accumulate: false };
-        let said = if wide { ["6 columns", "multiple of 4"] } else { ["integers", "64 bits"] };
-        expect_refusal(odd.launch_pairs(&mut bench.stream), "6 columns", &said);
+        let (x, out) = (bench.output(24), bench.output(12));
+        let odd = ColumnSum { x: &x, out: &out, rows: 2, columns: 12, scale: 1.0, accumulate: false };
+        let said = if wide { ["12 columns", "multiple of 8"] } else { ["integers", "64 bits"] };
+        expect_refusal(odd.launch_pairs(&mut bench.stream), "12 columns", &said);
     });
 }
 

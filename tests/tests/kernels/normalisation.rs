@@ -13,33 +13,41 @@ use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
 use super::trial::Trial;
 
 /// Where shift and scale (or gate, as the second) lie in how wide a modulation, for a width.
-const CHUNKS: [fn(usize) -> [usize; 3]; 5] = [
+type Chunks = fn(usize) -> [usize; 3];
+const CHUNKS: [Chunks; 5] = [
     |d| [6 * d, 0, d],
     |d| [6 * d, 3 * d, 4 * d],
     |d| [6 * d, 5 * d, 2 * d],
     |d| [2 * d, d, 0],
     |d| [2 * d + 5, 1, d + 3],
 ];
+const BESIDE_OTHERS: Chunks = |d| [2 * d + 7, 3, d + 4];
+
+/// A shape, the first columns of its two chunks, and a seed.
+type Case = (Modulated, usize, usize, u64);
+
+/// B, T, D and chunks, with every number of columns rounded up to a multiple of `columns_of`.
+fn case([batch, tokens, width]: [usize; 3], chunks: Chunks, seed: u64, columns_of: usize) -> Case {
+    let width = width.next_multiple_of(columns_of);
+    let [modulation_width, first, second] = chunks(width).map(|columns| columns.next_multiple_of(columns_of));
+    (Modulated { batch, tokens, width, modulation_width }, first, second, seed)
+}
 
 /// B, T, D: ones, primes, each of the three the smallest, around the 64 lanes of a workgroup.
 const SEQUENCES: [[usize; 3]; 8] =
     [[1, 1, 1], [2, 3, 5], [7, 5, 3], [3, 7, 17], [5, 13, 67], [2, 65, 64], [3, 31, 129], [1, 1, 300]];
 
-/// Every sequence, and the presets', with every place of the chunks, as (shape, first chunk, second
-/// chunk, seed).
-fn modulated() -> impl Iterator<Item = (Modulated, usize, usize, u64)> {
+/// Every sequence, and the presets', with every place of the chunks.
+fn modulated(columns_of: usize) -> impl Iterator<Item = Case> {
     let of_presets = presets().map(|config| [FEW, config.tokens(), config.width]);
     let sequences = SEQUENCES.into_iter().chain(of_presets);
-    let all = sequences.flat_map(|sequence| CHUNKS.map(|chunks| (sequence, chunks(sequence[2]))));
-    all.zip(1..).map(|(([batch, tokens, width], [modulation_width, first, second]), seed)| {
-        (Modulated { batch, tokens, width, modulation_width }, first, second, seed)
-    })
+    let all = sequences.flat_map(|sequence| CHUNKS.map(|chunks| (sequence, chunks)));
+    all.zip(1..).map(move |((sequence, chunks), seed)| case(sequence, chunks, seed, columns_of))
 }
 
-fn random_modulated() -> impl Strategy<Value = (Modulated, usize, usize, u64)> {
-    (size(5), size(20), size(140), 0..CHUNKS.len(), seed()).prop_map(|(batch, tokens, width, chunks, seed)| {
-        let [modulation_width, first, second] = CHUNKS[chunks](width);
-        (Modulated { batch, tokens, width, modulation_width }, first, second, seed)
+fn random_modulated(columns_of: usize) -> impl Strategy<Value = Case> {
+    (size(5), size(20), size(140), 0..CHUNKS.len(), seed()).prop_map(move |(batch, tokens, width, chunks, seed)| {
+        case([batch, tokens, width], CHUNKS[chunks], seed, columns_of)
     })
 }
 
@@ -73,6 +81,11 @@ fn a_magnitude() -> impl Strategy<Value = f32> {
 /// Launches one of the kernels that compute the same.
 type Forward = fn(&LayerNormModulate<'_>, &mut Stream) -> Result<()>;
 type Backward = fn(&LayerNormModulateBackward<'_>, &mut Stream) -> Result<()>;
+type OfModulation = fn(&ModulationBackward<'_>, &mut Stream) -> Result<()>;
+type OfGate = fn(&GateBackward<'_>, &mut Stream) -> Result<()>;
+
+/// What variants for pairs of floats take columns by, and how many rows a workgroup of theirs has.
+const EIGHT: usize = 8;
 
 fn layer_norm_modulate_trial(
     variant: Forward,
@@ -110,9 +123,9 @@ fn layer_norm_modulate_trial(
 
 /// Rows of one number, whose variance is zero: what is left of them is rounding, which epsilon keeps
 /// from growing by more than a thousand.
-fn constant_rows(bench: &mut Bench, variant: Forward) {
-    let shape = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 134 };
-    let trial = || layer_norm_modulate_trial(variant, shape, [0, 67], 1.0, 2);
+fn constant_rows(bench: &mut Bench, variant: Forward, columns_of: usize) {
+    let (shape, shift, scale, seed) = case([2, 3, 67], |d| [2 * d, 0, d], 2, columns_of);
+    let trial = || layer_norm_modulate_trial(variant, shape, [shift, scale], 1.0, seed);
     for constant in [1.0, -0.3, 1e-4] {
         let rounding = Tolerance::new(
             1e-3 * f64::from(constant).abs(),
@@ -125,44 +138,50 @@ fn constant_rows(bench: &mut Bench, variant: Forward) {
     trial().with_values("all 1e4", finite, |name, _| if name == "x" { 1e4 } else { 0.5 }).check(bench);
 }
 
-fn layer_norm_modulate_values(bench: &mut Bench, variant: Forward) {
-    for (shape, shift, scale, seed) in modulated() {
+/// Widths are multiples of `columns_of`, and a workgroup has as many rows.
+fn layer_norm_modulate_values(bench: &mut Bench, variant: Forward, columns_of: usize) {
+    for (shape, shift, scale, seed) in modulated(columns_of) {
         for magnitude in MAGNITUDES {
             layer_norm_modulate_trial(variant, shape, [shift, scale], magnitude, seed).check(bench);
         }
     }
     // More rows than workgroups in a row of them, and an odd number: one workgroup has none.
-    let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
-    layer_norm_modulate_trial(variant, folded, [17, 0], 1.0, 1).check(bench);
-    let arguments = (random_modulated(), a_magnitude());
+    let (folded, shift, scale, seed) = case([3, 21_847 * columns_of, 17], |d| [2 * d, d, 0], 1, columns_of);
+    layer_norm_modulate_trial(variant, folded, [shift, scale], 1.0, seed).check(bench);
+    let arguments = (random_modulated(columns_of), a_magnitude());
     random_cases(bench, 32, arguments, |bench, ((shape, shift, scale, seed), magnitude)| {
         layer_norm_modulate_trial(variant, shape, [shift, scale], magnitude, seed).check(bench);
     });
-    let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
-    layer_norm_modulate_trial(variant, small, [3, 71], 1.0, 1).check_tiny(bench);
-    layer_norm_modulate_trial(variant, small, [3, 71], 1.0, 1).poison(bench);
-    constant_rows(bench, variant);
+    let (small, shift, scale, seed) = case([2, 3, 67], BESIDE_OTHERS, 1, columns_of);
+    layer_norm_modulate_trial(variant, small, [shift, scale], 1.0, seed).check_tiny(bench);
+    layer_norm_modulate_trial(variant, small, [shift, scale], 1.0, seed).poison(bench);
+    constant_rows(bench, variant, columns_of);
+}
+
+/// What a kernel for pairs of floats says of sizes that are no multiples of eight, or of a device that has no such integers.
+fn said_of_odd_sizes(bench: &Bench) -> [&'static str; 2] {
+    if bench.has_wide_integers() { ["5 columns", "multiples of 8"] } else { ["integers", "64 bits"] }
 }
 
 #[test]
-pub fn layer_norm_modulate_subgroup() {
-    for_kernel("layer_norm_modulate_subgroup", |bench| {
-        if bench.has_subgroups() {
-            return layer_norm_modulate_values(bench, |launch, stream| launch.launch_subgroup(stream));
+pub fn layer_norm_modulate_pairs() {
+    for_kernel("layer_norm_modulate_pairs", |bench| {
+        if bench.has_wide_integers() {
+            layer_norm_modulate_values(bench, |launch, stream| launch.launch_pairs(stream), EIGHT);
         }
         let [x, modulation, out, statistics] = [30, 20, 30, 12].map(|len| bench.output(len));
         let (x, modulation, out, statistics) = (&x, &modulation, &out, &statistics);
         let (sequence, shift, scale, epsilon) = (SMALL, 0, 5, 1e-6);
         let launched = LayerNormModulate { x, modulation, out, statistics, sequence, shift, scale, epsilon }
-            .launch_subgroup(&mut bench.stream);
-        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+            .launch_pairs(&mut bench.stream);
+        expect_refusal(launched, "5 columns", &said_of_odd_sizes(bench));
     });
 }
 
 #[test]
 pub fn layer_norm_modulate() {
     for_kernel("layer_norm_modulate", |bench| {
-        layer_norm_modulate_values(bench, |launch, stream| launch.launch_portable(stream));
+        layer_norm_modulate_values(bench, |launch, stream| launch.launch_portable(stream), 1);
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = LayerNormModulate {
@@ -226,47 +245,48 @@ fn layer_norm_modulate_backward_trial(
     .oracle(move |a| vec![sum(&a[4], &shape.layer_norm_modulate_backward(&a[0], &a[1], &a[2], &a[3], scale))])
 }
 
-fn layer_norm_modulate_backward_values(bench: &mut Bench, variant: Backward) {
-    for (shape, _, scale, seed) in modulated() {
+/// Widths are multiples of `columns_of`, and a workgroup has as many rows.
+fn layer_norm_modulate_backward_values(bench: &mut Bench, variant: Backward, columns_of: usize) {
+    for (shape, _, scale, seed) in modulated(columns_of) {
         for magnitude in MAGNITUDES {
             for accumulate in [false, true] {
                 layer_norm_modulate_backward_trial(variant, shape, scale, magnitude, accumulate, seed).check(bench);
             }
         }
     }
-    let folded = Modulated { batch: 3, tokens: 21_847, width: 17, modulation_width: 34 };
-    layer_norm_modulate_backward_trial(variant, folded, 17, 1.0, true, 1).check(bench);
-    let arguments = (random_modulated(), a_magnitude(), any::<bool>());
+    let (folded, scale, _, seed) = case([3, 21_847 * columns_of, 17], |d| [2 * d, d, 0], 1, columns_of);
+    layer_norm_modulate_backward_trial(variant, folded, scale, 1.0, true, seed).check(bench);
+    let arguments = (random_modulated(columns_of), a_magnitude(), any::<bool>());
     random_cases(bench, 32, arguments, |bench, ((shape, _, scale, seed), magnitude, accumulate)| {
         layer_norm_modulate_backward_trial(variant, shape, scale, magnitude, accumulate, seed).check(bench);
     });
-    let small = Modulated { batch: 2, tokens: 3, width: 67, modulation_width: 141 };
-    layer_norm_modulate_backward_trial(variant, small, 71, 1.0, true, 1).check_tiny(bench);
+    let (small, _, scale, seed) = case([2, 3, 67], BESIDE_OTHERS, 1, columns_of);
+    layer_norm_modulate_backward_trial(variant, small, scale, 1.0, true, seed).check_tiny(bench);
     for accumulate in [false, true] {
-        layer_norm_modulate_backward_trial(variant, small, 71, 1.0, accumulate, 1).poison(bench);
+        layer_norm_modulate_backward_trial(variant, small, scale, 1.0, accumulate, seed).poison(bench);
     }
 }
 
 #[test]
-pub fn layer_norm_modulate_backward_subgroup() {
-    for_kernel("layer_norm_modulate_backward_subgroup", |bench| {
-        if bench.has_subgroups() {
-            return layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_subgroup(stream));
+pub fn layer_norm_modulate_backward_pairs() {
+    for_kernel("layer_norm_modulate_backward_pairs", |bench| {
+        if bench.has_wide_integers() {
+            layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_pairs(stream), EIGHT);
         }
         let [x, modulation, statistics, upstream, out] = [30, 20, 12, 30, 30].map(|len| bench.output(len));
         let (x, modulation, statistics, upstream, out) = (&x, &modulation, &statistics, &upstream, &out);
         let (sequence, scale, accumulate) = (SMALL, 5, false);
         let launched =
             LayerNormModulateBackward { x, modulation, statistics, upstream, out, sequence, scale, accumulate }
-                .launch_subgroup(&mut bench.stream);
-        expect_refusal(launched, "an adapter without subgroups", &["subgroups of 8"]);
+                .launch_pairs(&mut bench.stream);
+        expect_refusal(launched, "5 columns", &said_of_odd_sizes(bench));
     });
 }
 
 #[test]
 pub fn layer_norm_modulate_backward() {
     for_kernel("layer_norm_modulate_backward", |bench| {
-        layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_portable(stream));
+        layer_norm_modulate_backward_values(bench, |launch, stream| launch.launch_portable(stream), 1);
 
         let (x, modulation, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = LayerNormModulateBackward {
@@ -294,14 +314,12 @@ pub fn layer_norm_modulate_backward() {
 /// B · D above what a row of workgroups of 64 takes; as few tokens as can be told apart.
 const FOLDED_COLUMNS: [usize; 3] = [2, 2, FOLDED.div_ceil(2)];
 
-/// The shapes of [`modulated`], and one whose launch over (item, column) is folded.
-fn modulated_columns() -> impl Iterator<Item = (Modulated, usize, usize, u64)> {
-    let [batch, tokens, width] = FOLDED_COLUMNS;
-    let folded = Modulated { batch, tokens, width, modulation_width: 2 * width };
-    modulated().chain([(folded, 0, width, 1)])
+/// The cases of [`modulated`], and one whose launch over (item, column) is folded.
+fn modulated_columns(columns_of: usize) -> impl Iterator<Item = Case> {
+    modulated(columns_of).chain([case(FOLDED_COLUMNS, |d| [2 * d, 0, d], 1, columns_of)])
 }
 
-fn modulation_backward_trial(shape: Modulated, [shift, scale]: [usize; 2], seed: u64) -> Trial {
+fn modulation_backward_trial(variant: OfModulation, shape: Modulated, [shift, scale]: [usize; 2], seed: u64) -> Trial {
     let values = rows(&shape, 1.0, seed);
     let statistics = shape.statistics(&values, 1e-6);
     let mut tolerance = Tolerance::sum(4 * shape.tokens);
@@ -314,26 +332,45 @@ fn modulation_backward_trial(shape: Modulated, [shift, scale]: [usize; 2], seed:
         .launch(move |bench, b| {
             let [x, statistics, upstream, out] = b else { panic!("four buffers") };
             let sequence = sequence(&shape);
-            ModulationBackward { x, statistics, upstream, out, sequence, shift, scale }.launch(&mut bench.stream)
+            let launch = ModulationBackward { x, statistics, upstream, out, sequence, shift, scale };
+            variant(&launch, &mut bench.stream)
         })
         .oracle(move |a| vec![sum(&a[3], &shape.modulation_backward(&a[0], &a[1], &a[2], shift, scale))])
+}
+
+fn modulation_backward_values(bench: &mut Bench, variant: OfModulation, columns_of: usize) {
+    let trial = |(shape, shift, scale, seed)| modulation_backward_trial(variant, shape, [shift, scale], seed);
+    for case in modulated_columns(columns_of) {
+        trial(case).check(bench);
+    }
+    random_cases(bench, 32, random_modulated(columns_of), |bench, case| trial(case).check(bench));
+    let small = case([2, 3, 17], BESIDE_OTHERS, 1, columns_of);
+    for magnitude in [1e-4, 1e4] {
+        trial(small).scaled(magnitude, &["upstream", "out"], 1).check(bench);
+    }
+    trial(small).check_tiny(bench);
+    trial(small).poison(bench);
+}
+
+#[test]
+pub fn modulation_backward_pairs() {
+    for_kernel("modulation_backward_pairs", |bench| {
+        if bench.has_wide_integers() {
+            modulation_backward_values(bench, |launch, stream| launch.launch_pairs(stream), EIGHT);
+        }
+        let [x, statistics, upstream, out] = [30, 12, 30, 20].map(|len| bench.output(len));
+        let (x, statistics, upstream, out) = (&x, &statistics, &upstream, &out);
+        let (sequence, shift, scale) = (SMALL, 0, 5);
+        let launched =
+            ModulationBackward { x, statistics, upstream, out, sequence, shift, scale }.launch_pairs(&mut bench.stream);
+        expect_refusal(launched, "5 columns", &said_of_odd_sizes(bench));
+    });
 }
 
 #[test]
 pub fn modulation_backward() {
     for_kernel("modulation_backward", |bench| {
-        for (shape, shift, scale, seed) in modulated_columns() {
-            modulation_backward_trial(shape, [shift, scale], seed).check(bench);
-        }
-        random_cases(bench, 32, random_modulated(), |bench, (shape, shift, scale, seed)| {
-            modulation_backward_trial(shape, [shift, scale], seed).check(bench);
-        });
-        let small = Modulated { batch: 2, tokens: 3, width: 17, modulation_width: 41 };
-        for magnitude in [1e-4, 1e4] {
-            modulation_backward_trial(small, [3, 21], 1).scaled(magnitude, &["upstream", "out"], 1).check(bench);
-        }
-        modulation_backward_trial(small, [3, 21], 1).check_tiny(bench);
-        modulation_backward_trial(small, [3, 21], 1).poison(bench);
+        modulation_backward_values(bench, |launch, stream| launch.launch_portable(stream), 1);
         let (x, out, statistics) = (bench.output(2 * 3 * 5), bench.output(2 * 10), bench.output(2 * 3 * 2));
         let launch = ModulationBackward {
             x: &x,
@@ -358,7 +395,7 @@ pub fn modulation_backward() {
     });
 }
 
-fn gate_backward_trial(shape: Modulated, gate: usize, seed: u64) -> Trial {
+fn gate_backward_trial(variant: OfGate, shape: Modulated, gate: usize, seed: u64) -> Trial {
     let mut values = Values::new(seed);
     let modulation = shape.batch * shape.modulation_width;
     Trial::new(format!("gate_backward {shape:?}, gate {gate}"))
@@ -370,7 +407,8 @@ fn gate_backward_trial(shape: Modulated, gate: usize, seed: u64) -> Trial {
         .launch(move |bench, b| {
             let [y, modulation, upstream, out_y, out_modulation] = b else { panic!("five buffers") };
             let sequence = sequence(&shape);
-            GateBackward { y, modulation, upstream, out_y, out_modulation, sequence, gate }.launch(&mut bench.stream)
+            let launch = GateBackward { y, modulation, upstream, out_y, out_modulation, sequence, gate };
+            variant(&launch, &mut bench.stream)
         })
         .oracle(move |a| {
             let (in_y, in_modulation) = shape.gate_backward(&a[0], &a[1], &a[2], gate);
@@ -378,21 +416,39 @@ fn gate_backward_trial(shape: Modulated, gate: usize, seed: u64) -> Trial {
         })
 }
 
+fn gate_backward_values(bench: &mut Bench, variant: OfGate, columns_of: usize) {
+    let trial = |(shape, _, gate, seed)| gate_backward_trial(variant, shape, gate, seed);
+    for case in modulated_columns(columns_of) {
+        trial(case).check(bench);
+    }
+    random_cases(bench, 32, random_modulated(columns_of), |bench, case| trial(case).check(bench));
+    let small = case([2, 3, 17], BESIDE_OTHERS, 1, columns_of);
+    for magnitude in [1e-4, 1e4] {
+        trial(small).scaled(magnitude, &["upstream", "out_modulation"], 1).check(bench);
+    }
+    trial(small).check_tiny(bench);
+    trial(small).poison(bench);
+}
+
+#[test]
+pub fn gate_backward_pairs() {
+    for_kernel("gate_backward_pairs", |bench| {
+        if bench.has_wide_integers() {
+            gate_backward_values(bench, |launch, stream| launch.launch_pairs(stream), EIGHT);
+        }
+        let [y, modulation, upstream, out_y, out_modulation] = [30, 20, 30, 30, 20].map(|len| bench.output(len));
+        let (y, modulation, upstream, out_y) = (&y, &modulation, &upstream, &out_y);
+        let (out_modulation, sequence, gate) = (&out_modulation, SMALL, 5);
+        let launched = GateBackward { y, modulation, upstream, out_y, out_modulation, sequence, gate }
+            .launch_pairs(&mut bench.stream);
+        expect_refusal(launched, "5 columns", &said_of_odd_sizes(bench));
+    });
+}
+
 #[test]
 pub fn gate_backward() {
     for_kernel("gate_backward", |bench| {
-        for (shape, _, gate, seed) in modulated_columns() {
-            gate_backward_trial(shape, gate, seed).check(bench);
-        }
-        random_cases(bench, 32, random_modulated(), |bench, (shape, _, gate, seed)| {
-            gate_backward_trial(shape, gate, seed).check(bench);
-        });
-        let small = Modulated { batch: 2, tokens: 3, width: 17, modulation_width: 41 };
-        for magnitude in [1e-4, 1e4] {
-            gate_backward_trial(small, 21, 1).scaled(magnitude, &["upstream", "out_modulation"], 1).check(bench);
-        }
-        gate_backward_trial(small, 21, 1).check_tiny(bench);
-        gate_backward_trial(small, 21, 1).poison(bench);
+        gate_backward_values(bench, |launch, stream| launch.launch_portable(stream), 1);
         let (y, modulation) = (bench.output(2 * 3 * 5), bench.output(2 * 10));
         let launch = GateBackward {
             y: &y,

@@ -32,16 +32,18 @@ struct Arguments {
 }
 
 /// Variants that software adapters get, with tiles that fill the registers of a CPU.
-const FOR_SOFTWARE: [&str; 9] = [
+const FOR_SOFTWARE: [&str; 11] = [
     "adamw_pairs",
     "attention_backward_subgroup",
     "attention_subgroup",
     "column_sum_pairs",
     "column_sum_quads",
-    "layer_norm_modulate_backward_subgroup",
-    "layer_norm_modulate_subgroup",
+    "gate_backward_pairs",
+    "layer_norm_modulate_backward_pairs",
+    "layer_norm_modulate_pairs",
     "matmul_register",
     "matmul_subgroup",
+    "modulation_backward_pairs",
 ];
 
 /// The worst of what a kernel's sets of constants gave.
