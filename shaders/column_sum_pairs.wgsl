@@ -3,7 +3,7 @@
 // columns is a multiple of 8.
 //
 // Bindings: x (rows, columns), as four pairs; out (columns), as vec4.
-// Tiling: an invocation goes down eight columns, four rows at a time.
+// Tiling: an invocation goes down eight columns, eight rows at a time.
 // Launch: ceil(columns / 64) workgroups of 8.
 
 import package::shared::pairs::unpack_eight;
@@ -29,12 +29,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let len = parameters.rows * eights;
     var sums = mat2x4f();
     var i = eight;
-    for (; i + 3u * eights < len; i += 4u * eights) {
+    for (; i + 7u * eights < len; i += 8u * eights) {
         let a = unpack_eight(x[i]);
         let b = unpack_eight(x[i + eights]);
         let c = unpack_eight(x[i + 2u * eights]);
         let d = unpack_eight(x[i + 3u * eights]);
-        sums = sums + a + b + c + d;
+        let e = unpack_eight(x[i + 4u * eights]);
+        let f = unpack_eight(x[i + 5u * eights]);
+        let g = unpack_eight(x[i + 6u * eights]);
+        let h = unpack_eight(x[i + 7u * eights]);
+        sums = sums + a + b + c + d + e + f + g + h;
     }
     for (; i < len; i += eights) {
         sums += unpack_eight(x[i]);
