@@ -1,7 +1,7 @@
 //! The matrix product in the three layouts that training needs, with fused epilogues.
 
 use multiversion::multiversion;
-use runtime::{Arguments, Binding, Buffer, Error, Kernel, Launch, MatrixSize, Result, Stream};
+use runtime::{ALIGNMENT, Arguments, Binding, Buffer, Error, Kernel, Launch, MatrixSize, Result, Stream};
 
 use crate::column_sum::{ColumnSum, column_sums};
 use crate::cpu::bfloat16::Unit;
@@ -71,6 +71,9 @@ pub(crate) static SUBGROUP_KERNEL: Kernel =
 /// The variant for hardware GPUs: 8 × 8 sums an invocation, and slices of k.
 pub(crate) static WIDE_KERNEL: Kernel =
     Kernel { name: "matmul_wide", wgsl: wgsl!("matmul_wide"), parameters: FIELDS, bindings: BINDINGS, cpu };
+
+/// Words of `a` and `b` that a CPU's caches keep from one workgroup to the next: 4 MiB.
+const IN_CACHE: usize = 1 << 20;
 
 /// How the operands lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +252,7 @@ impl MatMul<'_> {
     pub(crate) fn launch_with_sums(&self, stream: &mut Stream, variant: Variant, sums: bool) -> Result<()> {
         let slices = variant.slices(stream);
         if slices == 1 {
-            return self.launch_slices(stream, variant, sums);
+            return self.launch_parts(stream, variant, sums);
         }
         let accumulate = match self.epilogue {
             Epilogue::Overwrite => false,
@@ -266,6 +269,38 @@ impl MatMul<'_> {
         product.launch_slices(stream, variant, sums)?;
         let columns = rows * columns;
         ColumnSum { x: &products, out: self.out, rows: slices, columns, scale: 1.0, accumulate }.launch(stream)
+    }
+
+    /// The product in one launch, or one for each part of k, added to that before.
+    fn launch_parts(&self, stream: &mut Stream, variant: Variant, sums: bool) -> Result<()> {
+        let Self { m, n, k, .. } = *self;
+        let part = self.part(stream, variant);
+        if k <= part {
+            return self.launch_slices(stream, variant, sums);
+        }
+        shape::expect(&KERNEL, "a", self.a, &[k, m])?;
+        shape::expect(&KERNEL, "b", self.b, &[k, n])?;
+        for first in (0..k).step_by(part) {
+            let last = k.min(first + part);
+            let (a, b) = (self.a.slice(first * m..last * m), self.b.slice(first * n..last * n));
+            let epilogue = if first == 0 { self.epilogue } else { Epilogue::Add };
+            MatMul { a: &a, b: &b, k: last - first, epilogue, ..*self }.launch_slices(stream, variant, sums)?;
+        }
+        Ok(())
+    }
+
+    /// How much of k a launch takes. For the gradient of a weight each workgroup goes through all rows of both operands, and
+    /// on a CPU these should still be in its caches when the next one does.
+    fn part(&self, stream: &Stream, variant: Variant) -> usize {
+        let on_software = matches!(variant, Variant::Register | Variant::Subgroup) && shape::on_software(stream);
+        let can_be_added_to = matches!(self.epilogue, Epilogue::Overwrite | Epilogue::Add);
+        if on_software && can_be_added_to && self.layout == Layout::ATransposed {
+            // Buffers are cut at multiples of the alignment alone.
+            let rows = IN_CACHE / self.m.saturating_add(self.n).max(1);
+            rows.max(ALIGNMENT) / ALIGNMENT * ALIGNMENT
+        } else {
+            self.k
+        }
     }
 
     /// The shape of what is stored: a sum for each row of the product lies behind it.

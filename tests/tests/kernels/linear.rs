@@ -11,7 +11,7 @@ use super::random::{magnitude, random_cases, seed, size};
 use super::refusals::{expect_refusal, refuses_buffers, refuses_sizes};
 use super::trial::Trial;
 
-type LaunchBackward = fn(&LinearBackward<'_>, &mut Stream) -> runtime::Result<()>;
+pub(super) type LaunchBackward = fn(&LinearBackward<'_>, &mut Stream) -> runtime::Result<()>;
 
 /// Where the two gradients are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

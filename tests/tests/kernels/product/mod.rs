@@ -12,7 +12,7 @@ use cases::{
     matmul_values,
 };
 
-use super::linear::cases_together;
+use super::linear::{LaunchBackward, Memory, cases_together, linear_backward_trial};
 use super::refusals::{expect_refusal, refuses_buffers};
 
 #[test]
@@ -59,6 +59,9 @@ pub fn matmul() {
     });
 }
 
+/// More than twice of what of k, or of a batch's rows, is launched at once for products of some 64 × 64.
+const LONG: usize = 16_389;
+
 /// For variants that read rows as vec4s: multiples of 4; m may be any where a is not transposed, and k where it is.
 fn matmul_of_vec4s(bench: &mut Bench, variant: Variant) {
     let shapes = [
@@ -77,6 +80,10 @@ fn matmul_of_vec4s(bench: &mut Bench, variant: Variant) {
     matmul_presets(bench, variant);
     matmul_random(bench, variant);
     matmul_values(bench, variant, [12, 20, 8]);
+    // On software adapters in three parts of k.
+    for end in [End::Overwrite, End::Add] {
+        matmul_trial(variant, [60, 68, LONG], Layout::ATransposed, end, 1).check(bench);
+    }
 
     let x = bench.output(1);
     for (layout, [m, n, k]) in [
@@ -147,7 +154,11 @@ pub fn matmul_subgroup() {
     for_kernel("matmul_subgroup", |bench| {
         let Some(missing) = bench.missing_for_pairs() else {
             matmul_of_vec4s(bench, Variant::Subgroup);
-            cases_together(bench, |backward, stream| backward.launch_variant(stream, Variant::Subgroup));
+            let launch: LaunchBackward = |backward, stream| backward.launch_variant(stream, Variant::Subgroup);
+            cases_together(bench, launch);
+            for add in [[false; 2], [true; 2]] {
+                linear_backward_trial(launch, Memory::Together, ([LONG, 64, 64], add, 1)).check(bench);
+            }
             return;
         };
         let x = bench.output(16);
