@@ -1,5 +1,5 @@
-// adamw.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a pair of
-// floats at a time (shared/pairs.wgsl).
+// adamw.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take eight floats
+// at a time, as four pairs (shared/pairs.wgsl).
 //
 // Bindings: gradients (len), clip (2: norm, factor), p, first, second, average (len each); as four pairs, the last of
 // which may reach beyond the end, where nothing changes.

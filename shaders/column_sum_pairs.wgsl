@@ -1,5 +1,5 @@
-// column_sum_quads.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a
-// pair of floats at a time (shared/pairs.wgsl).
+// column_sum_quads.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take
+// eight floats at a time, as four pairs (shared/pairs.wgsl).
 // columns is a multiple of 8.
 //
 // Bindings: x (rows, columns), as four pairs; out (columns), as vec4.

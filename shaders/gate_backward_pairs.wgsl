@@ -1,5 +1,5 @@
-// gate_backward.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a pair
-// of floats at a time (shared/pairs.wgsl): no workgroup memory, no barrier.
+// gate_backward.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take eight
+// floats at a time, as four pairs (shared/pairs.wgsl): no workgroup memory, no barrier.
 // width, modulation_width and gate are multiples of 8.
 //
 // Bindings: all as four pairs.

@@ -1,12 +1,12 @@
 // layer_norm_modulate_backward.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits,
-// which take a pair of floats at a time (shared/pairs.wgsl): no workgroup memory, no barrier.
+// which take eight floats at a time, as four pairs (shared/pairs.wgsl): no workgroup memory, no barrier.
 // width, modulation_width and scale are multiples of 8.
 //
 // Bindings: x, modulation, upstream, out, as four pairs; statistics, as a pair a row.
 // Launch: an invocation a row, 8 a workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
-import package::shared::pairs::{pack_eight, product_of_eight, sum_of_eight, unpack_eight, unpack_two};
+import package::shared::pairs::{eight_of, pack_eight, product_of_eight, sum_of_eight, unpack_eight, unpack_two};
 
 struct Parameters {
     rows: u32,
@@ -26,8 +26,7 @@ struct Parameters {
 
 // Eight gradients at the normalised row: upstream · (1 + scale).
 fn gradient_at(i: u32, scale: u32) -> mat2x4f {
-    let upstream_i = unpack_eight(upstream[i]);
-    return upstream_i + product_of_eight(upstream_i, unpack_eight(modulation[scale]));
+    return product_of_eight(unpack_eight(upstream[i]), eight_of(1.0) + unpack_eight(modulation[scale]));
 }
 
 @compute @workgroup_size(8)
@@ -39,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
     let eights = parameters.width / 8u;
     let first = row * eights;
     let statistic = unpack_two(statistics[row]);
-    let mean = mat2x4f(vec4f(statistic.x), vec4f(statistic.x));
+    let mean = eight_of(statistic.x);
     let deviation = statistic.y;
     let scale = row / parameters.tokens * (parameters.modulation_width / 8u) + parameters.scale / 8u;
     var sums = mat2x4f();
@@ -50,11 +49,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
         sums_normal += product_of_eight(g, (unpack_eight(x[first + i]) - mean) * deviation);
     }
     let mean_g = sum_of_eight(sums) / f32(parameters.width);
-    let means_g = mat2x4f(vec4f(mean_g), vec4f(mean_g));
     let mean_g_normal = sum_of_eight(sums_normal) / f32(parameters.width);
     for (var i = 0u; i < eights; i++) {
         let normal = (unpack_eight(x[first + i]) - mean) * deviation;
-        var gradient = (gradient_at(first + i, scale + i) - means_g - normal * mean_g_normal) * deviation;
+        var gradient = (gradient_at(first + i, scale + i) - eight_of(mean_g) - normal * mean_g_normal) * deviation;
         if parameters.accumulate != 0u {
             gradient += unpack_eight(out[first + i]);
         }

@@ -1,12 +1,12 @@
-// layer_norm_modulate.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a
-// pair of floats at a time (shared/pairs.wgsl): no workgroup memory, no barrier.
+// layer_norm_modulate.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take
+// eight floats at a time, as four pairs (shared/pairs.wgsl): no workgroup memory, no barrier.
 // width, modulation_width, shift and scale are multiples of 8.
 //
 // Bindings: x, modulation, out, as four pairs; statistics, as a pair a row.
 // Launch: an invocation a row, 8 a workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
-import package::shared::pairs::{pack_eight, pack_two, product_of_eight, sum_of_eight, unpack_eight};
+import package::shared::pairs::{eight_of, pack_eight, pack_two, product_of_eight, sum_of_eight, unpack_eight};
 
 struct Parameters {
     rows: u32,
@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
         sums += unpack_eight(x[first + i]);
     }
     let mean = sum_of_eight(sums) / f32(parameters.width);
-    let means = mat2x4f(vec4f(mean), vec4f(mean));
+    let means = eight_of(mean);
     // A second pass over the row: the variance from squares of differences does not cancel.
     var squares = mat2x4f();
     for (var i = 0u; i < eights; i++) {
@@ -48,10 +48,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
     let item = row / parameters.tokens * (parameters.modulation_width / 8u);
     let shift = item + parameters.shift / 8u;
     let scale = item + parameters.scale / 8u;
-    let ones = mat2x4f(vec4f(1.0), vec4f(1.0));
     for (var i = 0u; i < eights; i++) {
         let normal = (unpack_eight(x[first + i]) - means) * deviation;
-        let scales = ones + unpack_eight(modulation[scale + i]);
+        let scales = eight_of(1.0) + unpack_eight(modulation[scale + i]);
         out[first + i] = pack_eight(product_of_eight(normal, scales) + unpack_eight(modulation[shift + i]));
     }
     statistics[row] = pack_two(vec2f(mean, deviation));

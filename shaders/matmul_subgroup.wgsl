@@ -81,9 +81,9 @@ fn main(
     // Where a is (k, m), the lanes' vec4s are the tile's 32 rows for one k, and this is the lane's.
     let left_quad = min(row / 4u + lane, parameters.m / 4u - 1u);
     var sums = vec4f();
-    // By way of a broadcast, which hides that it is a parameter: where a loop ends at one, Mesa 22 may take it for worth while
-    // to compile the kernel anew at every launch, with the number put in.
-    let inner = subgroupBroadcastFirst(parameters.k);
+    // Broadcast to hide that it is a parameter: where a loop ends at a parameter, Mesa 22 may compile the kernel anew at every
+    // launch, with the number put in.
+    let inner = subgroupBroadcast(parameters.k, 0u);
     // Four k at a time: the sums do not fit the registers, and are fetched and stored once for four.
     for (var k = 0u; k < inner; k += 4u) {
         // Column i of `block` is what the i-th of four k multiplies.

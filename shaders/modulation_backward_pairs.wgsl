@@ -1,12 +1,12 @@
-// modulation_backward.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take a
-// pair of floats at a time (shared/pairs.wgsl): no workgroup memory, no barrier.
+// modulation_backward.wgsl, with the same contract and bindings, for software adapters with integers of 64 bits, which take
+// eight floats at a time, as four pairs (shared/pairs.wgsl): no workgroup memory, no barrier.
 // width, modulation_width, shift and scale are multiples of 8.
 //
 // Bindings: x, upstream, out, as four pairs; statistics, as a pair a row.
 // Launch: an invocation eight columns of an item, 8 a workgroup, folded into two dimensions.
 
 import package::shared::linear::index;
-import package::shared::pairs::{pack_eight, product_of_eight, unpack_eight, unpack_two};
+import package::shared::pairs::{eight_of, pack_eight, product_of_eight, unpack_eight, unpack_two};
 
 struct Parameters {
     batch: u32,
@@ -38,8 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
         let row = item * parameters.tokens + token;
         let gradient = unpack_eight(upstream[row * eights + eight]);
         let statistic = unpack_two(statistics[row]);
-        let mean = mat2x4f(vec4f(statistic.x), vec4f(statistic.x));
-        let normal = (unpack_eight(x[row * eights + eight]) - mean) * statistic.y;
+        let normal = (unpack_eight(x[row * eights + eight]) - eight_of(statistic.x)) * statistic.y;
         shifts += gradient;
         scales += product_of_eight(gradient, normal);
     }

@@ -32,6 +32,11 @@ fn pack_eight(floats: mat2x4f) -> vec4<u64> {
     return vec4<u64>(pack(floats[0]), pack(floats[1]));
 }
 
+// Eight times the same.
+fn eight_of(value: f32) -> mat2x4f {
+    return mat2x4f(vec4f(value), vec4f(value));
+}
+
 // Element by element.
 fn product_of_eight(a: mat2x4f, b: mat2x4f) -> mat2x4f {
     return mat2x4f(a[0] * b[0], a[1] * b[1]);

@@ -52,7 +52,7 @@ impl ColumnSum<'_> {
     pub fn launch(&self, stream: &mut Stream) -> Result<()> {
         if !shape::on_software(stream) || !self.columns.is_multiple_of(4) {
             self.launch_portable(stream)
-        } else if self.columns.is_multiple_of(8) && shape::prefers_pairs(stream) {
+        } else if self.columns.is_multiple_of(8) && shape::has_wide_integers(stream) {
             self.launch_pairs(stream)
         } else {
             self.launch_quads(stream)
@@ -92,7 +92,7 @@ impl ColumnSum<'_> {
         })
     }
 
-    /// A workgroup of `kernel` sums `columns_a_workgroup`.
+    /// A workgroup of `kernel` sums so many columns.
     fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, columns_a_workgroup: u32) -> Result<()> {
         shape::expect(kernel, "x", self.x, &[self.rows, self.columns])?;
         shape::expect(kernel, "out", self.out, &[self.columns])?;

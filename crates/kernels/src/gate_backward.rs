@@ -87,7 +87,7 @@ impl GateBackward<'_> {
         self.launch_kernel(stream, &PAIRS_KERNEL, [8, 8])
     }
 
-    /// A workgroup of `kernel` has `blocks` of so many `columns` of an item.
+    /// An item's columns are taken in blocks of `columns`; a workgroup of `kernel` takes `blocks` of these.
     fn launch_kernel(&self, stream: &mut Stream, kernel: &'static Kernel, [columns, blocks]: [usize; 2]) -> Result<()> {
         let sequence = &self.sequence;
         sequence.expect_tokens(kernel, "y", self.y)?;

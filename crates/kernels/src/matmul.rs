@@ -200,6 +200,19 @@ impl Variant {
         }
     }
 
+    /// The kernel, and how many columns and rows of the product a workgroup of it makes.
+    fn kernel(self) -> (&'static Kernel, [usize; 2]) {
+        match self {
+            Variant::Portable => (&KERNEL, [64, 64]),
+            Variant::Register => (&REGISTER_KERNEL, [32, 64]),
+            Variant::Subgroup => (&SUBGROUP_KERNEL, [64, 32]),
+            Variant::Wide { tile, .. } => (&WIDE_KERNEL, [tile.side(); 2]),
+            Variant::Half => (&HALF_KERNEL, [64, 64]),
+            Variant::Cooperative(MatrixSize::Eight) => (&COOPERATIVE_8_KERNEL, [32, 32]),
+            Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
+        }
+    }
+
     /// Whether rows are read as whole vec4s.
     fn reads_vec4s(self) -> bool {
         matches!(self, Variant::Register | Variant::Subgroup | Variant::Wide { .. })
@@ -278,8 +291,9 @@ impl MatMul<'_> {
         if k <= part {
             return self.launch_slices(stream, variant, sums);
         }
-        shape::expect(&KERNEL, "a", self.a, &[k, m])?;
-        shape::expect(&KERNEL, "b", self.b, &[k, n])?;
+        let (kernel, _) = variant.kernel();
+        shape::expect(kernel, "a", self.a, &[k, m])?;
+        shape::expect(kernel, "b", self.b, &[k, n])?;
         for first in (0..k).step_by(part) {
             let last = k.min(first + part);
             let (a, b) = (self.a.slice(first * m..last * m), self.b.slice(first * n..last * n));
@@ -295,9 +309,7 @@ impl MatMul<'_> {
         let on_software = matches!(variant, Variant::Register | Variant::Subgroup) && shape::on_software(stream);
         let can_be_added_to = matches!(self.epilogue, Epilogue::Overwrite | Epilogue::Add);
         if on_software && can_be_added_to && self.layout == Layout::ATransposed {
-            // Buffers are cut at multiples of the alignment alone.
-            let rows = IN_CACHE / self.m.saturating_add(self.n).max(1);
-            rows.max(ALIGNMENT) / ALIGNMENT * ALIGNMENT
+            rows_in_cache(self.m, self.n)
         } else {
             self.k
         }
@@ -311,15 +323,7 @@ impl MatMul<'_> {
     /// The product, or that of each slice one after the other.
     fn launch_slices(&self, stream: &mut Stream, variant: Variant, sums: bool) -> Result<()> {
         let (m, n, k, slices) = (self.m, self.n, self.k, variant.slices(stream));
-        let (kernel, tile) = match variant {
-            Variant::Portable => (&KERNEL, [64, 64]),
-            Variant::Register => (&REGISTER_KERNEL, [32, 64]),
-            Variant::Subgroup => (&SUBGROUP_KERNEL, [64, 32]),
-            Variant::Wide { tile, .. } => (&WIDE_KERNEL, [tile.side(); 2]),
-            Variant::Half => (&HALF_KERNEL, [64, 64]),
-            Variant::Cooperative(MatrixSize::Eight) => (&COOPERATIVE_8_KERNEL, [32, 32]),
-            Variant::Cooperative(MatrixSize::Sixteen) => (&COOPERATIVE_16_KERNEL, [64, 64]),
-        };
+        let (kernel, tile) = variant.kernel();
         shape::ensure(kernel, variant.runs_on(stream), || match variant {
             Variant::Subgroup => {
                 "the adapter has no subgroups of 8 invocations or more, or no integers of 64 bits".into()
@@ -416,6 +420,12 @@ impl MatMul<'_> {
     }
 }
 
+/// Rows of operands with `m` and `n` columns that a CPU's caches hold. Buffers are cut at multiples of the alignment alone.
+fn rows_in_cache(m: usize, n: usize) -> usize {
+    let rows = IN_CACHE / m.saturating_add(n).max(1);
+    rows.max(ALIGNMENT) / ALIGNMENT * ALIGNMENT
+}
+
 fn cpu(parameters: &[u8], arguments: Arguments<'_>) {
     run(parameters, arguments, Unit::exact());
 }
@@ -504,5 +514,20 @@ pub(crate) fn gate_residual(product: &mut [f32], bias: &[f32], gate: &[f32], res
 pub(crate) fn gate_residual_in_place(row: &mut [f32], bias: &[f32], gate: &[f32], residual: &[f32]) {
     for (((value, bias), gate), residual) in row.iter_mut().zip(bias).zip(gate).zip(residual) {
         *value = residual + gate * (*value + bias);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the tests of the kernels take for more than two parts is that.
+    #[test]
+    fn parts_of_a_product_are_cut_where_buffers_can_be() {
+        assert_eq!(rows_in_cache(64, 64), 8192);
+        assert_eq!(rows_in_cache(128, 512), 1600);
+        assert_eq!(rows_in_cache(3, 5), 131_072);
+        assert_eq!(rows_in_cache(usize::MAX, 1), ALIGNMENT);
+        assert_eq!(rows_in_cache(0, 0), IN_CACHE);
     }
 }

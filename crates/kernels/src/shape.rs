@@ -48,11 +48,6 @@ pub(crate) fn expect_wide_integers(kernel: &Kernel, stream: &Stream) -> Result<(
     ensure(kernel, has_wide_integers(stream), || "the adapter has no integers of 64 bits".into())
 }
 
-/// Refuses a device without subgroups, for a kernel that needs them.
-pub(crate) fn expect_subgroups(kernel: &Kernel, stream: &Stream) -> Result<()> {
-    ensure(kernel, has_subgroups(stream), || format!("the adapter has no subgroups of {SUBGROUP} invocations or more"))
-}
-
 /// The product of `dimensions`, which shaders must be able to index with a `u32`.
 pub(crate) fn volume(kernel: &Kernel, dimensions: &[usize]) -> Result<usize> {
     dimensions
@@ -105,6 +100,8 @@ pub(crate) fn shares_pairs(stream: &Stream) -> bool {
 
 /// Refuses a device on which lanes do not share pairs.
 pub(crate) fn expect_shared_pairs(kernel: &Kernel, stream: &Stream) -> Result<()> {
-    expect_subgroups(kernel, stream)?;
+    ensure(kernel, has_subgroups(stream), || {
+        format!("the adapter has no subgroups of {SUBGROUP} invocations or more")
+    })?;
     expect_wide_integers(kernel, stream)
 }

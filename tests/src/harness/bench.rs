@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// Whether kernels with subgroups, of 8 invocations or more, run here.
-    pub fn has_subgroups(&self) -> bool {
+    fn has_subgroups(&self) -> bool {
         self.stream.device().adapter().is_none_or(|info| info.smallest_subgroup.is_some_and(|lanes| lanes >= 8))
     }
 

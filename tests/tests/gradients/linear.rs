@@ -50,15 +50,22 @@ pub fn linear() {
     });
 }
 
+/// Columns of a modulation that lie between gates of this width: none between those of multiples of 8, which kernels take that
+/// read eight columns at a time.
+fn between(width: usize) -> usize {
+    usize::from(!width.is_multiple_of(8))
+}
+
 #[test]
 fn gated_linear() {
     on_each_device(|bench| {
         for ([batch, tokens, outputs, inputs], seed) in GATED_SHAPES.into_iter().zip(1..) {
-            let (rows, columns) = (batch * tokens, 2 * outputs + 3);
+            let between = between(outputs);
+            let (rows, columns) = (batch * tokens, 2 * outputs + 3 * between);
             let case = format!("gated_linear ({batch}, {tokens}, {inputs}) to {outputs}");
             let with_x = || Graph::polynomial(seed).input("x", rows, inputs).linear("linear", outputs, inputs);
             let with_all = || with_x().input("residual", rows, outputs).input("modulation", batch, columns);
-            let [first, second] = [1, outputs + 2];
+            let [first, second] = [between, outputs + 2 * between];
             with_all().check(bench, GATED, &case, |nodes| {
                 let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
                 let linear = nodes.linear("linear");
@@ -95,7 +102,8 @@ const FEED_FORWARD_SHAPES: [[usize; 4]; 5] =
 pub fn feed_forward() {
     on_each_device(|bench| {
         for ([batch, tokens, width, hidden], seed) in FEED_FORWARD_SHAPES.into_iter().zip(1..) {
-            let (rows, columns) = (batch * tokens, 2 * width + 3);
+            let between = between(width);
+            let (rows, columns) = (batch * tokens, 2 * width + 3 * between);
             let kernels = if FeedForward::runs_on(&bench.stream) { AT_ONCE } else { GATED };
             let case = format!("feed_forward ({batch}, {tokens}, {width}) by way of {hidden}");
             let graph = || {
@@ -105,12 +113,12 @@ pub fn feed_forward() {
             graph().check(bench, kernels, &case, |nodes| {
                 let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
                 let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
-                nodes.tape.feed_forward(&x, layers, &residual, &modulation, width + 2).unwrap()
+                nodes.tape.feed_forward(&x, layers, &residual, &modulation, width + 2 * between).unwrap()
             });
             graph().check(bench, kernels, format_args!("{case}, twice onto one residual"), |nodes| {
                 let [x, residual, modulation] = ["x", "residual", "modulation"].map(|name| nodes.input(name));
                 let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
-                [1, width + 2].into_iter().fold(residual, |residual, gate| {
+                [between, width + 2 * between].into_iter().fold(residual, |residual, gate| {
                     nodes.tape.feed_forward(&x, layers, &residual, &modulation, gate).unwrap()
                 })
             });
@@ -122,7 +130,7 @@ pub fn feed_forward() {
                 let (x, residual) = (nodes.input("x"), nodes.constant(&residual, rows));
                 let modulation = nodes.constant(&gates, batch);
                 let layers = ["fc1", "fc2"].map(|name| nodes.linear(name));
-                nodes.tape.feed_forward(&x, layers, &residual, &modulation, 1).unwrap()
+                nodes.tape.feed_forward(&x, layers, &residual, &modulation, between).unwrap()
             });
             layers().input("x", rows, width).check(bench, kernels, format_args!("{case}, all of one"), |nodes| {
                 let (x, layers) = (nodes.input("x"), ["fc1", "fc2"].map(|name| nodes.linear(name)));

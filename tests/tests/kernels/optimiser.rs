@@ -202,10 +202,10 @@ fn settings() -> impl Strategy<Value = oracle::AdamW> {
     )
 }
 
-fn adamw_cases(bench: &mut Bench, launch: LaunchAdamW) {
+/// An invocation has `each` elements: a launch of so many times more is folded.
+fn adamw_cases(bench: &mut Bench, launch: LaunchAdamW, each: usize) {
     let [tiny, small, _] = arenas(); // the largest would be the same again, at length
-    // An invocation has four elements: a launch of four times as many is folded.
-    let lengths = LENGTHS.map(|len| if len == FOLDED { 4 * FOLDED - 1 } else { len });
+    let lengths = LENGTHS.map(|len| if len == FOLDED { 65_535 * 64 * each + 77 } else { len });
     for len in lengths.into_iter().chain([tiny, small]) {
         adamw_trial(launch, len, [2.0, 0.5], USUAL, len as u64).check(bench);
     }
@@ -280,7 +280,7 @@ fn all_of<'a>(x: &'a Buffer, clip: &'a Buffer) -> AdamW<'a> {
 #[test]
 pub fn adamw() {
     for_kernel("adamw", |bench| {
-        adamw_cases(bench, |adamw, stream| adamw.launch_portable(stream));
+        adamw_cases(bench, |adamw, stream| adamw.launch_portable(stream), 4);
         let (x, clip) = (bench.output(3), bench.output(2));
         let launch = all_of(&x, &clip);
         refuses_buffers!(bench, launch, AdamW { gradients, clip, parameters, first, second, average });
@@ -291,7 +291,7 @@ pub fn adamw() {
 pub fn adamw_pairs() {
     for_kernel("adamw_pairs", |bench| {
         if bench.has_wide_integers() {
-            adamw_cases(bench, |adamw, stream| adamw.launch_pairs(stream));
+            adamw_cases(bench, |adamw, stream| adamw.launch_pairs(stream), 8);
             return;
         }
         let (x, clip) = (bench.output(3), bench.output(2));

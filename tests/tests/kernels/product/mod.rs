@@ -59,7 +59,7 @@ pub fn matmul() {
     });
 }
 
-/// More than twice of what of k, or of a batch's rows, is launched at once for products of some 64 × 64.
+/// More than twice as much of k, the rows of a batch, as one launch takes for products of about 64 × 64.
 const LONG: usize = 16_389;
 
 /// For variants that read rows as vec4s: multiples of 4; m may be any where a is not transposed, and k where it is.
