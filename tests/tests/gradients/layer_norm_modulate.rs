@@ -7,8 +7,8 @@ use crate::graph::Graph;
 pub const KERNELS: &[&str] = &["layer_norm_modulate_backward", "modulation_backward"];
 
 /// B, T, D. Rows of one element are all mean, and have no gradient. Rows of two to four are left to the
-/// oracle's tests: they bend too sharply for differences wherever their elements are nearly alike. Of multiples of 8 all is, as
-/// kernels need it that take eight columns at a time.
+/// oracle's tests: they bend too sharply for differences wherever their elements are nearly alike. With a width of 16 all columns are
+/// multiples of 8, which kernels take that read eight at a time.
 const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [2, 3, 7], [3, 5, 17], [1, 13, 67], [5, 1, 33], [2, 3, 16]];
 
 /// DiT's, and one that counts beside the variance: the gradient must have it too.

@@ -50,8 +50,8 @@ pub fn linear() {
     });
 }
 
-/// Columns of a modulation that lie between gates of this width: none between those of multiples of 8, which kernels take that
-/// read eight columns at a time.
+/// Columns of a modulation between gates of this width: none where it is a multiple of 8, so that kernels take them that read eight at
+/// a time.
 fn between(width: usize) -> usize {
     usize::from(!width.is_multiple_of(8))
 }
