@@ -2,7 +2,8 @@
 
 use runtime::{Buffer, Error, Result, Stream};
 
-use crate::matmul::{Epilogue, KERNEL, Layout, MatMul, Variant};
+use crate::matmul::{Epilogue, KERNEL, Layout, MatMul};
+use crate::matmul_variant::Variant;
 use crate::{ColumnSum, shape};
 
 /// From the gradient at x · weightᵀ + bias to those of the weight, upstreamᵀ · x, and of the bias, the sums of

@@ -2,7 +2,8 @@
 
 use runtime::{Error, Half, Result, Stream};
 
-use crate::matmul::{Epilogue, Layout, MatMul, Tile, Variant, WIDE_KERNEL};
+use crate::matmul::{Epilogue, Layout, MatMul, WIDE_KERNEL};
+use crate::matmul_variant::{Tile, Variant};
 use crate::shape;
 
 /// Workgroups that keep most GPUs busy: some to each core, of which they have 8 to 140.
